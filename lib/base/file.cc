@@ -1,0 +1,112 @@
+#include "base/file.h"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <array>
+
+#include "base/error.h"
+
+namespace berth::base {
+
+std::string read_all(int fd, const std::string& name) {
+  std::string content;
+  std::array<char, 16384> chunk;
+  for (;;) {
+    const ssize_t n = ::read(fd, chunk.data(), chunk.size());
+    if (n == 0) return content;
+    if (n > 0) {
+      content.append(chunk.data(), static_cast<size_t>(n));
+    } else if (errno != EINTR) {
+      throw_errno("read " + name);
+    }
+  }
+}
+
+std::string read_file(const std::string& path) {
+  const Fd fd = open_file(path, O_RDONLY);
+  return read_all(fd.get(), path);
+}
+
+void write_all(int fd, std::string_view data, const std::string& name) {
+  while (!data.empty()) {
+    const ssize_t n = ::write(fd, data.data(), data.size());
+    if (n >= 0) {
+      data.remove_prefix(static_cast<size_t>(n));
+    } else if (errno != EINTR) {
+      throw_errno("write " + name);
+    }
+  }
+}
+
+void write_existing(const std::string& path, std::string_view data) {
+  const Fd fd = open_file(path, O_WRONLY);
+  ssize_t n = 0;
+  do {
+    n = ::write(fd.get(), data.data(), data.size());
+  } while (n < 0 && errno == EINTR);
+  if (n < 0) throw_errno("write " + path);
+}
+
+void write_file_atomic(const std::string& path, std::string_view data, mode_t mode, bool durable) {
+  const auto slash = path.rfind('/');
+  const std::string directory = slash == std::string::npos ? "" : path.substr(0, slash + 1);
+  std::string temporary = directory + "." + path.substr(directory.size()) + ".XXXXXX";
+  Fd fd(::mkostemp(temporary.data(), O_CLOEXEC));
+  if (!fd) throw_errno("create a temporary file for " + path);
+  try {
+    write_all(fd.get(), data, path);
+    check(::fchmod(fd.get(), mode), "set the mode of", path);
+    if (durable) check(::fsync(fd.get()), "sync", path);
+    check(::rename(temporary.c_str(), path.c_str()), "rename into place", path);
+  } catch (...) {
+    ::unlink(temporary.c_str());
+    throw;
+  }
+}
+
+void make_directories(const std::string& path, mode_t mode) {
+  if (::mkdir(path.c_str(), mode) == 0) return;
+  if (errno == ENOENT) {
+    const auto slash = path.rfind('/');
+    if (slash != std::string::npos && slash != 0) {
+      make_directories(path.substr(0, slash), mode);
+      if (::mkdir(path.c_str(), mode) == 0) return;
+    }
+  }
+  struct stat info {};
+  if (errno == EEXIST && ::stat(path.c_str(), &info) == 0) {
+    if (S_ISDIR(info.st_mode)) return;
+    errno = ENOTDIR;
+  }
+  throw_errno("create directory " + path);
+}
+
+void remove_if_present(const std::string& path) {
+  if (::unlink(path.c_str()) == 0 || errno == ENOENT) return;
+  if ((errno == EISDIR || errno == EPERM) && ::rmdir(path.c_str()) == 0) return;
+  if (errno != ENOENT) throw_errno("remove " + path);
+}
+
+FileLock::FileLock(const std::string& path, mode_t mode, std::chrono::milliseconds timeout)
+    : fd_(open_file(path, O_RDWR | O_CREAT, mode)) {
+  if (timeout.count() < 0) {
+    while (::flock(fd_.get(), LOCK_EX) != 0) {
+      if (errno != EINTR) throw_errno("lock " + path);
+    }
+    return;
+  }
+  const auto deadline = std::chrono::steady_clock::now() + timeout;
+  timespec pause{0, 500'000};
+  while (::flock(fd_.get(), LOCK_EX | LOCK_NB) != 0) {
+    if (errno != EWOULDBLOCK && errno != EINTR) throw_errno("lock " + path);
+    if (std::chrono::steady_clock::now() >= deadline) throw SystemError("lock " + path, ETIMEDOUT);
+    ::nanosleep(&pause, nullptr);
+    if (pause.tv_nsec < 8'000'000) pause.tv_nsec *= 2;
+  }
+}
+
+}  // namespace berth::base

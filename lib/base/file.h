@@ -1,0 +1,45 @@
+#pragma once
+
+#include <sys/types.h>
+
+#include <chrono>
+#include <string>
+#include <string_view>
+
+#include "base/fd.h"
+
+namespace berth::base {
+
+/// The whole content of a file. Throws SystemError "open PATH: …" or "read PATH: …".
+std::string read_file(const std::string& path);
+
+/// Everything up to the end of file from an open descriptor. Throws SystemError "read NAME: …".
+std::string read_all(int fd, const std::string& name);
+
+/// Writes all of `data` to an open descriptor. Throws SystemError "write NAME: …".
+void write_all(int fd, std::string_view data, const std::string& name);
+
+/// Writes `data` to an existing file (a sysctl, a cgroup file) in one write(2). Throws SystemError "write PATH: …".
+void write_existing(const std::string& path, std::string_view data);
+
+/// Replaces `path` by a file with this content and mode: written beside it, then renamed over it, so that readers and a
+/// crash see the old or the new content and nothing else. With `durable` the data is on disk before the rename.
+void write_file_atomic(const std::string& path, std::string_view data, mode_t mode, bool durable = false);
+
+/// mkdir -p. New directories get `mode`. Throws SystemError "create directory PATH: …".
+void make_directories(const std::string& path, mode_t mode);
+
+/// Removes a file or an empty directory; a missing one is fine. Throws SystemError.
+void remove_if_present(const std::string& path);
+
+/// An advisory lock on a file (flock LOCK_EX), held until destruction. The file is created if missing.
+class FileLock {
+ public:
+  /// Waits at most `timeout` (negative: for ever). Throws SystemError; on time-out with code ETIMEDOUT.
+  FileLock(const std::string& path, mode_t mode, std::chrono::milliseconds timeout = std::chrono::milliseconds(-1));
+
+ private:
+  Fd fd_;
+};
+
+}  // namespace berth::base

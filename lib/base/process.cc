@@ -1,0 +1,198 @@
+#include "base/process.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <spawn.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <array>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/posix/stream_descriptor.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/write.hpp>
+#include <cstring>
+
+#include "base/error.h"
+#include "base/fd.h"
+
+namespace berth::base {
+
+namespace {
+
+namespace asio = boost::asio;
+using asio::posix::stream_descriptor;
+
+struct Pipe {
+  Fd read_end;
+  Fd write_end;
+};
+
+Pipe make_pipe() {
+  std::array<int, 2> ends;
+  check(::pipe2(ends.data(), O_CLOEXEC), "create a pipe");
+  return {Fd(ends[0]), Fd(ends[1])};
+}
+
+/// posix_spawn with clean signals, its own process group and no descriptors but the three given.
+pid_t spawn(const Command& command, const Fd& in, const Fd& out, const Fd& err) {
+  posix_spawn_file_actions_t actions;
+  ::posix_spawn_file_actions_init(&actions);
+  ::posix_spawn_file_actions_adddup2(&actions, in.get(), 0);
+  ::posix_spawn_file_actions_adddup2(&actions, out.get(), 1);
+  ::posix_spawn_file_actions_adddup2(&actions, err.get(), 2);
+  ::posix_spawn_file_actions_addclosefrom_np(&actions, 3);
+  if (!command.working_directory.empty()) {
+    ::posix_spawn_file_actions_addchdir_np(&actions, command.working_directory.c_str());
+  }
+
+  posix_spawnattr_t attributes;
+  ::posix_spawnattr_init(&attributes);
+  sigset_t all;
+  sigset_t none;
+  ::sigfillset(&all);
+  ::sigemptyset(&none);
+  ::posix_spawnattr_setsigdefault(&attributes, &all);
+  ::posix_spawnattr_setsigmask(&attributes, &none);
+  ::posix_spawnattr_setpgroup(&attributes, 0);
+  ::posix_spawnattr_setflags(&attributes,
+                             POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETPGROUP);
+
+  std::vector<char*> argv;
+  for (const auto& word : command.argv) argv.push_back(const_cast<char*>(word.c_str()));
+  if (argv.empty()) argv.push_back(const_cast<char*>(command.path.c_str()));
+  argv.push_back(nullptr);
+  std::vector<char*> env;
+  for (const auto& entry : command.env) env.push_back(const_cast<char*>(entry.c_str()));
+  env.push_back(nullptr);
+
+  pid_t pid = -1;
+  const int failure = ::posix_spawn(&pid, command.path.c_str(), &actions, &attributes, argv.data(), env.data());
+  ::posix_spawn_file_actions_destroy(&actions);
+  ::posix_spawnattr_destroy(&attributes);
+  if (failure != 0) throw SystemError("run " + command.path, failure);
+  return pid;
+}
+
+/// Collects one output stream until end of file or until the whole run is stopped.
+class Capture {
+ public:
+  Capture(asio::io_context& loop, Fd pipe, std::string& into, size_t limit)
+      : stream_(loop, pipe.release()), into_(into), limit_(limit) {
+    stream_.non_blocking(true);
+    next();
+  }
+
+  /// Takes what is in the pipe now, without waiting for other holders of its write end.
+  void drain() {
+    boost::system::error_code error;
+    while (stream_.is_open()) {
+      const size_t n = stream_.read_some(asio::buffer(chunk_), error);
+      if (error) break;
+      keep(n);
+    }
+    stream_.close(error);
+  }
+
+ private:
+  void next() {
+    stream_.async_read_some(asio::buffer(chunk_), [this](const boost::system::error_code& error, size_t n) {
+      if (error) {
+        boost::system::error_code ignored;
+        if (error != asio::error::operation_aborted) stream_.close(ignored);
+        return;
+      }
+      keep(n);
+      next();
+    });
+  }
+
+  void keep(size_t n) { into_.append(chunk_.data(), std::min(n, limit_ - std::min(limit_, into_.size()))); }
+
+  stream_descriptor stream_;
+  std::string& into_;
+  size_t limit_;
+  std::array<char, 16384> chunk_{};
+};
+
+void record_status(int status, CommandResult& result) {
+  if (WIFEXITED(status)) result.exit_status = WEXITSTATUS(status);
+  if (WIFSIGNALED(status)) result.signal = WTERMSIG(status);
+}
+
+}  // namespace
+
+std::string CommandResult::status_text() const {
+  if (exit_status) return "exit status " + std::to_string(*exit_status);
+  if (!signal) return "not finished";
+  const char* name = ::sigdescr_np(*signal);
+  std::string text = name != nullptr ? name : std::to_string(*signal);
+  text[0] = static_cast<char>(std::tolower(static_cast<unsigned char>(text[0])));
+  return "signal: " + text;
+}
+
+CommandResult run_command(const Command& command) {
+  const auto start = std::chrono::steady_clock::now();
+  CommandResult result;
+  Pipe in = make_pipe();
+  Pipe out = make_pipe();
+  Pipe err = make_pipe();
+  const pid_t pid = spawn(command, in.read_end, out.write_end, err.write_end);
+  in.read_end.reset();
+  out.write_end.reset();
+  err.write_end.reset();
+
+  // A reader that ends early must not end us with SIGPIPE.
+  struct sigaction ignore {};
+  struct sigaction previous {};
+  ignore.sa_handler = SIG_IGN;
+  ::sigaction(SIGPIPE, &ignore, &previous);
+
+  int status = 0;
+  bool reaped = false;
+  try {
+    asio::io_context loop(1);
+    Capture output(loop, std::move(out.read_end), result.output, command.output_limit);
+    Capture error(loop, std::move(err.read_end), result.error, command.output_limit);
+
+    stream_descriptor input(loop, in.write_end.release());
+    input.non_blocking(true);
+    asio::async_write(input, asio::buffer(command.input), [&](const boost::system::error_code&, size_t) {
+      boost::system::error_code ignored;
+      input.close(ignored);
+    });
+
+    stream_descriptor ended(loop, check(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)), "open pidfd of", command.path));
+    asio::steady_timer timer(loop);
+    ended.async_wait(stream_descriptor::wait_read, [&](const boost::system::error_code&) { loop.stop(); });
+    if (command.timeout) {
+      timer.expires_at(start + *command.timeout);
+      timer.async_wait([&](const boost::system::error_code& cancelled) {
+        if (cancelled) return;
+        result.timed_out = true;
+        ::kill(-pid, SIGKILL);
+      });
+    }
+    loop.run();
+    while (::waitpid(pid, &status, 0) < 0 && errno == EINTR) {
+    }
+    reaped = true;
+    output.drain();
+    error.drain();
+  } catch (...) {
+    if (!reaped) {
+      ::kill(-pid, SIGKILL);
+      ::waitpid(pid, &status, 0);
+    }
+    ::sigaction(SIGPIPE, &previous, nullptr);
+    throw;
+  }
+  ::sigaction(SIGPIPE, &previous, nullptr);
+  record_status(status, result);
+  result.duration =
+      std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::steady_clock::now() - start);
+  return result;
+}
+
+}  // namespace berth::base
