@@ -24,7 +24,9 @@ std::string hex(const uint8_t* bytes, size_t count) {
   return text;
 }
 
-const uint8_t* as_bytes(std::string_view text) { return reinterpret_cast<const uint8_t*>(text.data()); }
+const uint8_t* as_bytes(std::string_view text) {
+  return reinterpret_cast<const uint8_t*>(text.data());
+}
 
 }  // namespace
 
@@ -48,7 +50,8 @@ std::string base64_decode(std::string_view text) {
   ::base64_decode_init(&context);
   std::string bytes(BASE64_DECODE_LENGTH(text.size()), '\0');
   size_t size = bytes.size();
-  const int ok = ::base64_decode_update(&context, &size, reinterpret_cast<uint8_t*>(bytes.data()), text.size(), text.data());
+  const int ok =
+      ::base64_decode_update(&context, &size, reinterpret_cast<uint8_t*>(bytes.data()), text.size(), text.data());
   if (ok == 0 || ::base64_decode_final(&context) == 0) throw std::invalid_argument("malformed base64");
   bytes.resize(size);
   return bytes;

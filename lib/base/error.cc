@@ -16,6 +16,8 @@ std::string errno_text(int error_number) {
 SystemError::SystemError(const std::string& doing, int error_number)
     : std::runtime_error(doing + ": " + errno_text(error_number)), code_(error_number) {}
 
-void throw_errno(const std::string& doing) { throw SystemError(doing, errno); }
+void throw_errno(const std::string& doing) {
+  throw SystemError(doing, errno);
+}
 
 }  // namespace berth::base

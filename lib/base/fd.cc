@@ -18,7 +18,9 @@ Fd Fd::duplicate() const {
   return Fd(copy);
 }
 
-std::string Fd::proc_path() const { return "/proc/self/fd/" + std::to_string(fd_); }
+std::string Fd::proc_path() const {
+  return "/proc/self/fd/" + std::to_string(fd_);
+}
 
 Fd open_file(const std::string& path, int flags, mode_t mode) {
   Fd fd(::open(path.c_str(), flags | O_CLOEXEC, mode));

@@ -9,7 +9,8 @@ namespace berth::base {
 namespace {
 
 [[noreturn]] void wrong_type(const std::string& path, const char* expected, const Json& value) {
-  throw JsonError((path.empty() ? std::string("top level") : path) + ": expected " + expected + ", got " + describe(value));
+  throw JsonError((path.empty() ? std::string("top level") : path) + ": expected " + expected + ", got " +
+                  describe(value));
 }
 
 bool same_key(std::string_view a, std::string_view b) {
@@ -77,7 +78,8 @@ std::optional<int64_t> JsonObject::integer(std::string_view key, int64_t low, in
   int64_t number = 0;
   if (value->is_number_unsigned()) {
     const auto raw = value->get<uint64_t>();
-    if (raw > static_cast<uint64_t>(std::numeric_limits<int64_t>::max())) wrong_type(path_of(key), "a smaller number", *value);
+    if (raw > static_cast<uint64_t>(std::numeric_limits<int64_t>::max()))
+      wrong_type(path_of(key), "a smaller number", *value);
     number = static_cast<int64_t>(raw);
   } else if (value->is_number_integer()) {
     number = value->get<int64_t>();

@@ -13,7 +13,8 @@
 
 namespace berth::base {
 
-/// A JSON value that is not what its reader expects: the message names the key's whole path, the value, and what was expected.
+/// A JSON value that is not what its reader expects: the message names the key's whole path, the value, and what was
+/// expected.
 class JsonError : public std::runtime_error {
  public:
   using std::runtime_error::runtime_error;
@@ -23,9 +24,8 @@ class JsonError : public std::runtime_error {
 Json parse_json(std::string_view text);
 
 /// Typed, case-insensitive access to a JSON object in the manner of Go's encoding/json, which users' files rely on:
-/// unknown keys are ignored, keys match in any case, the last occurrence wins, null means absent, a value of a wrong type is
-/// an error, numbers for integers must be whole and in range.
-/// Holds a reference: the Json must outlive it.
+/// unknown keys are ignored, keys match in any case, the last occurrence wins, null means absent, a value of a wrong
+/// type is an error, numbers for integers must be whole and in range. Holds a reference: the Json must outlive it.
 class JsonObject {
  public:
   /// `path` is what error messages call this object ("ipam.ranges[0]"; "" for the top level).
@@ -42,7 +42,8 @@ class JsonObject {
   /// Whole numbers in [low, high]; outside: JsonError.
   std::optional<int64_t> integer(std::string_view key, int64_t low = std::numeric_limits<int64_t>::min(),
                                  int64_t high = std::numeric_limits<int64_t>::max()) const;
-  std::optional<uint64_t> unsigned_integer(std::string_view key, uint64_t high = std::numeric_limits<uint64_t>::max()) const;
+  std::optional<uint64_t> unsigned_integer(std::string_view key,
+                                           uint64_t high = std::numeric_limits<uint64_t>::max()) const;
   std::optional<JsonObject> object(std::string_view key) const;
   /// The elements of an array (pointers into the document). Absent: empty.
   std::vector<const Json*> array(std::string_view key) const;

@@ -6,4 +6,4 @@
 namespace berth::base {
 // Insertion-ordered, so that "the last occurrence wins" holds whatever the case of a repeated key.
 using Json = nlohmann::ordered_json;
-}
+}  // namespace berth::base

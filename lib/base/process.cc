@@ -56,8 +56,7 @@ pid_t spawn(const Command& command, const Fd& in, const Fd& out, const Fd& err) 
   ::posix_spawnattr_setsigdefault(&attributes, &all);
   ::posix_spawnattr_setsigmask(&attributes, &none);
   ::posix_spawnattr_setpgroup(&attributes, 0);
-  ::posix_spawnattr_setflags(&attributes,
-                             POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETPGROUP);
+  ::posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETPGROUP);
 
   std::vector<char*> argv;
   for (const auto& word : command.argv) argv.push_back(const_cast<char*>(word.c_str()));
@@ -163,7 +162,8 @@ CommandResult run_command(const Command& command) {
       input.close(ignored);
     });
 
-    stream_descriptor ended(loop, check(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)), "open pidfd of", command.path));
+    stream_descriptor ended(loop,
+                            check(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)), "open pidfd of", command.path));
     asio::steady_timer timer(loop);
     ended.async_wait(stream_descriptor::wait_read, [&](const boost::system::error_code&) { loop.stop(); });
     if (command.timeout) {
@@ -190,8 +190,7 @@ CommandResult run_command(const Command& command) {
   }
   ::sigaction(SIGPIPE, &previous, nullptr);
   record_status(status, result);
-  result.duration =
-      std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::steady_clock::now() - start);
+  result.duration = std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::steady_clock::now() - start);
   return result;
 }
 

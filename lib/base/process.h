@@ -9,11 +9,11 @@ namespace berth::base {
 
 /// A program to run to its end with its three standard streams captured.
 struct Command {
-  std::string path;               ///< Absolute or relative path; PATH is never searched.
-  std::vector<std::string> argv;  ///< argv[0] included; empty means {path}.
-  std::vector<std::string> env;   ///< "KEY=VALUE"; the whole environment of the program.
-  std::string working_directory;  ///< Empty: the caller's.
-  std::string input;              ///< Written to its stdin, then closed. EPIPE is not an error.
+  std::string path;                                  ///< Absolute or relative path; PATH is never searched.
+  std::vector<std::string> argv;                     ///< argv[0] included; empty means {path}.
+  std::vector<std::string> env;                      ///< "KEY=VALUE"; the whole environment of the program.
+  std::string working_directory;                     ///< Empty: the caller's.
+  std::string input;                                 ///< Written to its stdin, then closed. EPIPE is not an error.
   std::optional<std::chrono::milliseconds> timeout;  ///< On expiry the program's whole process group is killed.
   size_t output_limit = 16 << 20;                    ///< Bytes kept of each stream; the rest is read and dropped.
 };

@@ -11,7 +11,9 @@ Rollback::~Rollback() {
   for (const auto& failure : run()) std::fprintf(stderr, "undo failed: %s\n", failure.c_str());
 }
 
-void Rollback::add(std::string name, std::function<void()> undo) { steps_.push_back({std::move(name), std::move(undo)}); }
+void Rollback::add(std::string name, std::function<void()> undo) {
+  steps_.push_back({std::move(name), std::move(undo)});
+}
 
 std::vector<std::string> Rollback::run() {
   std::vector<std::string> failures;

@@ -65,13 +65,17 @@ bool IpAddress::is_loopback() const {
   return bytes_[15] == 1 && std::all_of(bytes_.begin(), bytes_.end() - 1, [](uint8_t byte) { return byte == 0; });
 }
 
-bool IpAddress::is_multicast() const { return is_v4() ? (bytes_[0] & 0xf0) == 0xe0 : bytes_[0] == 0xff; }
+bool IpAddress::is_multicast() const {
+  return is_v4() ? (bytes_[0] & 0xf0) == 0xe0 : bytes_[0] == 0xff;
+}
 
 bool IpAddress::is_link_local_unicast() const {
   return is_v4() ? bytes_[0] == 169 && bytes_[1] == 254 : bytes_[0] == 0xfe && (bytes_[1] & 0xc0) == 0x80;
 }
 
-int IpAddress::address_family() const { return is_v4() ? AF_INET : AF_INET6; }
+int IpAddress::address_family() const {
+  return is_v4() ? AF_INET : AF_INET6;
+}
 
 IpAddress IpAddress::next() const {
   IpAddress result = *this;
@@ -103,7 +107,8 @@ IpNet IpNet::parse(std::string_view text) {
   const auto digits = text.substr(slash + 1);
   unsigned prefix = 0;
   const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), prefix);
-  const bool malformed = error != std::errc() || end != digits.data() + digits.size() || (digits.size() > 1 && digits[0] == '0');
+  const bool malformed =
+      error != std::errc() || end != digits.data() + digits.size() || (digits.size() > 1 && digits[0] == '0');
   if (!address || malformed || prefix > address->bits()) throw invalid();
   return {*address, prefix};
 }
@@ -126,8 +131,12 @@ bool IpNet::contains(const IpAddress& other) const {
   return other.family() == address.family() && IpNet{other, prefix}.network().address == network().address;
 }
 
-bool IpNet::overlaps(const IpNet& other) const { return contains(other.network().address) || other.contains(network().address); }
+bool IpNet::overlaps(const IpNet& other) const {
+  return contains(other.network().address) || other.contains(network().address);
+}
 
-std::string IpNet::to_string() const { return address.to_string() + "/" + std::to_string(prefix); }
+std::string IpNet::to_string() const {
+  return address.to_string() + "/" + std::to_string(prefix);
+}
 
 }  // namespace berth::net

@@ -1,0 +1,38 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "cni/error.h"
+#include "cni/request.h"
+#include "cni/result.h"
+
+namespace berth::cni {
+
+/// What one CNI plugin does. Throw cni::Error for protocol errors; any other std::exception becomes code 999
+/// (base::JsonError: code 7).
+class Plugin {
+ public:
+  virtual ~Plugin() = default;
+
+  virtual const char* name() const = 0;
+  virtual const std::vector<std::string>& versions() const { return all_versions(); }
+
+  virtual Result add(const Request& request) = 0;
+  virtual void del(const Request& request) = 0;
+  virtual void check(const Request& request) = 0;
+  virtual void gc(const Request& request) = 0;
+  virtual void status(const Request& request) = 0;
+};
+
+/// The executable's skeleton: reads the request, calls the command, prints the result or the error object, returns the
+/// exit status (0 or 1). Handles VERSION, a missing CNI_COMMAND, version gates (CHECK ≥ 0.4.0; GC, STATUS ≥ 1.1.0) and,
+/// before ADD and DEL act, the plugin's own namespace given as CNI_NETNS. SIGTERM and SIGINT during ADD end it as an
+/// exception would (see interruption.h), so that its Rollback runs.
+int run_plugin(Plugin& plugin);
+
+/// Throws cni::Error(kTryAgainLater, "interrupted by SIGTERM") if SIGTERM or SIGINT has come. Plugins call it between
+/// steps.
+void throw_if_interrupted();
+
+}  // namespace berth::cni

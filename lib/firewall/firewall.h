@@ -1,0 +1,101 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+#include "net/ip.h"
+
+/// What a container may reach and what reaches it, in intentions; the backends turn them into rules.
+namespace berth::firewall {
+
+/// Whose rules these are. Rules are found again by owner, never by addresses read from a link.
+struct Owner {
+  std::string network;
+  std::string container_id;
+  std::string ifname;
+
+  auto operator<=>(const Owner&) const = default;
+};
+
+/// One published port.
+struct PortMapping {
+  uint16_t host_port = 0;
+  uint16_t container_port = 0;
+  std::string protocol;                   ///< "tcp", "udp" or "sctp"
+  std::optional<net::IpAddress> host_ip;  ///< Unset (or unspecified): every local address of the family.
+};
+
+/// How ports are published; the configuration keys of the portmap plugin.
+struct PublishOptions {
+  bool snat = true;                        ///< Hairpin and localhost access by masquerading.
+  bool masquerade_all = false;             ///< masqAll
+  unsigned mark_bit = 13;                  ///< markMasqBit
+  std::string external_setmark_chain;      ///< externalSetMarkChain; empty: our own.
+  std::vector<std::string> conditions_v4;  ///< Raw match tokens.
+  std::vector<std::string> conditions_v6;
+};
+
+/// What `publish` sends where: mappings go to the container's address of each family it has.
+struct Publication {
+  std::vector<PortMapping> ports;
+  std::optional<net::IpNet> container_v4;  ///< Address with the prefix of its subnet.
+  std::optional<net::IpNet> container_v6;
+  PublishOptions options;
+};
+
+/// The firewall cannot be changed right now (its lock is held, somebody else's change came between): try again.
+class Busy : public std::runtime_error {
+ public:
+  using std::runtime_error::runtime_error;
+};
+
+/// One firewall implementation in the calling thread's network namespace. Every operation is one atomic transaction per
+/// address family, and idempotent: publishing what is published and removing what is gone succeed.
+/// All throw base::SystemError (or Busy); std::invalid_argument for what this backend cannot express.
+class Firewall {
+ public:
+  virtual ~Firewall() = default;
+
+  /// Masquerades what the container at `addresses` sends outside its own subnet (not multicast).
+  virtual void masquerade(const Owner& owner, const std::vector<net::IpNet>& addresses) = 0;
+  /// Removes the owner's masquerading; needs no address.
+  virtual void unmasquerade(const Owner& owner) = 0;
+  /// True if exactly the rules that `masquerade` would make are there.
+  virtual bool is_masqueraded(const Owner& owner, const std::vector<net::IpNet>& addresses) = 0;
+
+  virtual void publish(const Owner& owner, const Publication& publication) = 0;
+  virtual void unpublish(const Owner& owner) = 0;
+  /// Throws std::runtime_error naming the first rule or chain that is missing.
+  virtual void check_published(const Owner& owner, const Publication& publication) = 0;
+
+  /// A port of `publication` that another owner has already published: its mapping and the owner as far as the rules
+  /// tell.
+  struct Conflict {
+    PortMapping port;
+    Owner owner;  ///< ifname may be empty.
+  };
+  virtual std::optional<Conflict> find_conflict(const Owner& owner, const Publication& publication) = 0;
+
+  /// Removes what belongs to `network` and whose owner `is_valid` rejects: masquerading and published ports. Owners are
+  /// handed over as far as the rules tell (ifname may be empty). Goes on after failures and throws them all at the end.
+  virtual void collect_garbage(const std::string& network, const std::function<bool(const Owner&)>& is_valid) = 0;
+};
+
+/// The `iptables` backend on legacy tables (libiptc). Throws base::SystemError if the kernel has none.
+/// `lock_timeout`: how long to wait for /run/xtables.lock before Busy.
+std::unique_ptr<Firewall> make_iptables(std::chrono::milliseconds lock_timeout = std::chrono::seconds(30));
+
+/// By the name in a configuration key: "" (automatic) or "iptables"; "nftables" and others: std::invalid_argument
+/// naming it.
+std::unique_ptr<Firewall> make(const std::string& backend);
+
+/// Empty if `backend` can be used in this namespace, else why not (for STATUS).
+std::string why_unusable(const std::string& backend);
+
+}  // namespace berth::firewall
