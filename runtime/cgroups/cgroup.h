@@ -1,0 +1,54 @@
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/fd.h"
+#include "oci/config.h"
+
+namespace berth::runtime {
+
+/// The cgroup (v2) or cgroups (v1: one for each hierarchy) of one container.
+class Cgroup {
+ public:
+  virtual ~Cgroup() = default;
+
+  /// Decides where the container's cgroup goes (oci-runtime.md 2.6) on this host's layout; creates nothing.
+  static std::unique_ptr<Cgroup> plan(const std::string& cgroups_path, const std::string& container_id);
+  /// The cgroup of an existing container, from what paths() said. An empty map: no cgroups at all, every call does
+  /// nothing.
+  static std::unique_ptr<Cgroup> open(const std::map<std::string, std::string>& paths);
+
+  /// Absolute directories by controller ("" on v2), for the state file.
+  virtual std::map<std::string, std::string> paths() const = 0;
+
+  /// Makes the directories. Throws if the cgroup exists and holds processes ("container's cgroup is not empty: N
+  /// process(es) found") or is frozen ("container's cgroup unexpectedly frozen").
+  virtual void create() = 0;
+  /// A directory descriptor for CLONE_INTO_CGROUP; empty where that cannot be used (v1).
+  virtual base::Fd directory() const = 0;
+  /// Moves a process in (all hierarchies).
+  virtual void join(pid_t pid) = 0;
+  /// Writes the limits and the device rules (the always-allowed ones included). Throws base::SystemError naming file
+  /// and value.
+  virtual void apply(const oci::Resources& resources) = 0;
+
+  /// Pids of all processes, sub-cgroups included.
+  virtual std::vector<pid_t> processes() const = 0;
+  /// How often the kernel's OOM killer struck in it (memory.events or memory.oom_control).
+  virtual uint64_t oom_kills() const = 0;
+  virtual void freeze() = 0;
+  virtual void thaw() = 0;
+  virtual bool is_frozen() const = 0;
+  /// SIGKILL to everything in it, race-free (cgroup.kill; on v1 freeze, signal, thaw).
+  virtual void kill_all() = 0;
+  /// Removes it, sub-cgroups first; leftover processes are killed; missing directories are fine.
+  virtual void destroy() = 0;
+};
+
+}  // namespace berth::runtime

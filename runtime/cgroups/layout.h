@@ -1,0 +1,27 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+namespace berth::runtime {
+
+/// One mounted cgroup v1 hierarchy.
+struct Hierarchy {
+  std::string mount_point;               ///< "/sys/fs/cgroup/cpu,cpuacct"
+  std::vector<std::string> controllers;  ///< {"cpu", "cpuacct"} or {"name=systemd"}
+  std::string own_path;                  ///< This process' cgroup in it, from /proc/self/cgroup ("/").
+};
+
+/// How cgroups are mounted on this host.
+struct CgroupLayout {
+  bool unified = false;             ///< cgroup v2 at /sys/fs/cgroup and nothing else
+  std::string unified_mount_point;  ///< Set when unified.
+  std::string unified_own_path;     ///< This process' cgroup in it.
+  std::vector<Hierarchy>
+      hierarchies;  ///< v1 and hybrid layouts; a hybrid's v2 mount carries no controllers and is left out.
+
+  /// Reads /proc/self/mountinfo and /proc/self/cgroup.
+  static CgroupLayout detect();
+};
+
+}  // namespace berth::runtime

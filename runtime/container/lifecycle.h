@@ -1,0 +1,70 @@
+#pragma once
+
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+#include "container/store.h"
+#include "oci/config.h"
+
+/// What the commands do; each throws std::exception with runc's text. The commands parse and print, nothing more.
+namespace berth::runtime {
+
+/// Options common to `create` and `run`.
+struct CreateOptions {
+  std::string id;
+  std::string bundle;          ///< Absolute.
+  std::string console_socket;  ///< Empty: none.
+  std::string pid_file;        ///< Empty: none.
+  bool no_pivot = false;
+  bool no_new_keyring = false;
+  int preserve_fds = 0;
+};
+
+/// Makes the container and returns when its process is parked before exec (status created).
+/// `config` is complete (networking flags applied); `config_json` is its text, for the store. After any failure nothing
+/// is left, and poststop hooks have run if a prestart or createRuntime hook was started.
+void create_container(Store& store, const CreateOptions& options, const oci::Config& config,
+                      const std::string& config_json);
+
+/// Releases the parked process, then runs poststart hooks.
+void start_container(Store& store, const std::string& id);
+
+struct RunOptions : CreateOptions {
+  bool detach = false;
+  bool keep = false;
+  bool no_subreaper = false;
+};
+
+/// create + start; in the foreground relays signals and the terminal, waits, deletes, and returns the process' exit
+/// status (128+n for a signal). Detached: 0.
+int run_container(Store& store, const RunOptions& options, const oci::Config& config, const std::string& config_json);
+
+/// Sends a signal to the init process; SIGKILL to all processes if they share the host's pid namespace. `all`: obsolete
+/// --all.
+void kill_container(Store& store, const std::string& id, int signal, bool all);
+
+/// Removes a stopped or created container (with `force` any): kill, cgroup, poststop hooks, state directory. Failures
+/// of clean-up steps and hooks are returned as warnings.
+std::vector<std::string> delete_container(Store& store, const std::string& id, bool force);
+
+struct ExecOptions {
+  std::string id;
+  std::string console_socket;
+  std::string pid_file;
+  bool detach = false;
+  bool ignore_paused = false;
+  int preserve_fds = 0;
+  std::string cgroup;  ///< Sub-cgroup; empty: the container's own.
+};
+
+/// Runs a process in a running container; returns its exit status (foreground) or 0 (detached).
+/// A failure before the process runs is thrown as ExecError (exit status 255).
+int exec_container(Store& store, const ExecOptions& options, const oci::Process& process);
+
+class ExecError : public std::runtime_error {
+ public:
+  using std::runtime_error::runtime_error;
+};
+
+}  // namespace berth::runtime

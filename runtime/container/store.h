@@ -1,0 +1,63 @@
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "oci/config.h"
+
+namespace berth::runtime {
+
+/// What is remembered of a container: ROOT/ID/state.json, versioned, written atomically. config.json is kept verbatim
+/// beside it (as it was after the command line's changes), and exec.fifo while the container waits for `start`.
+struct Record {
+  std::string id;
+  std::string bundle;
+  std::string rootfs;
+  std::string created;  ///< RFC 3339 with nanoseconds, UTC.
+  uid_t owner = 0;
+  pid_t pid = 0;                               ///< Of the init process; 0 while creating.
+  uint64_t start_time = 0;                     ///< Field 22 of /proc/PID/stat: with the pid, a process for good.
+  std::map<std::string, std::string> cgroups;  ///< Cgroup::paths()
+  oci::Annotations annotations;
+};
+
+/// The directory of all containers (`--root`).
+class Store {
+ public:
+  explicit Store(std::string root) : root_(std::move(root)) {}
+
+  /// Makes ROOT (0700) and ROOT/ID (0711); the directory is the lock on the id. Throws `container with given ID already
+  /// exists`.
+  void reserve(const std::string& id);
+  void save(const Record& record);
+  void save_config(const std::string& id, const std::string& config_json);
+  /// Throws `container does not exist` (also for an unreadable record).
+  Record load(const std::string& id) const;
+  oci::Config load_config(const Record& record) const;
+  /// True if ROOT/ID is there, readable or not (for `delete --force`).
+  bool has(const std::string& id) const;
+  void remove(const std::string& id);
+  std::vector<std::string> ids() const;
+
+  std::string directory(const std::string& id) const { return root_ + "/" + id; }
+  std::string fifo_path(const std::string& id) const { return directory(id) + "/exec.fifo"; }
+
+ private:
+  std::string root_;
+};
+
+/// creating, created, running, paused or stopped, from the record, the process (pid and start time; zombies are
+/// stopped), the fifo and the freezer.
+std::string status_of(const Store& store, const Record& record);
+
+/// Field 22 of /proc/PID/stat, or 0 if there is no such process or it is a zombie.
+uint64_t process_start_time(pid_t pid);
+
+/// ^[A-Za-z0-9_+.-]+$, not "." or "..". Throws `invalid container ID format` or `container id cannot be empty`.
+void validate_container_id(const std::string& id);
+
+}  // namespace berth::runtime
