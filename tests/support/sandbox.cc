@@ -1,0 +1,200 @@
+#include "support/sandbox.h"
+
+#include <fcntl.h>
+#include <linux/if.h>
+#include <sched.h>
+#include <signal.h>
+#include <spawn.h>
+#include <sys/ioctl.h>
+#include <sys/mount.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+#include <thread>
+
+#include "base/encode.h"
+#include "base/error.h"
+#include "base/file.h"
+#include "support/programs.h"
+
+namespace berth::test {
+
+namespace fs = std::filesystem;
+using base::check;
+
+namespace {
+
+void bring_loopback_up() {
+  const base::Fd socket(check(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0), "open a socket"));
+  ifreq request{};
+  std::snprintf(request.ifr_name, sizeof request.ifr_name, "lo");
+  request.ifr_flags = IFF_UP;
+  check(::ioctl(socket.get(), SIOCSIFFLAGS, &request), "bring lo up");
+}
+
+void mount_tmpfs(const std::string& path) {
+  base::make_directories(path, 0755);
+  check(::mount("tmpfs", path.c_str(), "tmpfs", 0, "mode=755"), "mount tmpfs on", path);
+}
+
+std::string sorted_lines(const std::string& text, const std::string& prefix) {
+  std::vector<std::string> lines;
+  std::istringstream stream(text);
+  for (std::string line; std::getline(stream, line);) {
+    // Counters and comments change by themselves.
+    if (line.empty() || line[0] == '#') continue;
+    if (line[0] == ':') line = line.substr(0, line.find(" ["));
+    lines.push_back(prefix + line + "\n");
+  }
+  std::sort(lines.begin(), lines.end());
+  std::string joined;
+  for (const auto& line : lines) joined += line;
+  return joined;
+}
+
+std::string files_below(const std::string& directory) {
+  std::string text;
+  std::error_code ignored;
+  for (auto it = fs::recursive_directory_iterator(directory, fs::directory_options::skip_permission_denied, ignored);
+       it != fs::recursive_directory_iterator(); it.increment(ignored)) {
+    const std::string name = it->path().filename();
+    // Locks and round-robin memory stay by design; an empty directory is no leak.
+    if (it->is_directory(ignored) || name == "lock" || name.ends_with(".lock") || name.starts_with("last_reserved_ip"))
+      continue;
+    text += it->path().string() + "\n";
+  }
+  return sorted_lines(text, "file ");
+}
+
+std::string output_of(const std::vector<std::string>& argv) {
+  const auto result = run(argv);
+  return result.ok() ? result.output : "";
+}
+
+}  // namespace
+
+NamedNetNs::NamedNetNs(const std::string& name) : name_(name), path_("/run/netns/" + name) {
+  base::make_directories("/run/netns", 0755);
+  base::open_file(path_, O_RDONLY | O_CREAT | O_EXCL, 0444);
+  // A thread of its own makes the namespace, so that this one never leaves its own.
+  std::string failure;
+  std::thread([&] {
+    try {
+      check(::unshare(CLONE_NEWNET), "unshare the network namespace");
+      bring_loopback_up();
+      check(::mount("/proc/thread-self/ns/net", path_.c_str(), nullptr, MS_BIND, nullptr), "bind the namespace at",
+            path_);
+    } catch (const std::exception& error) {
+      failure = error.what();
+    }
+  }).join();
+  if (!failure.empty()) throw std::runtime_error(failure);
+}
+
+NamedNetNs::~NamedNetNs() {
+  remove();
+}
+
+void NamedNetNs::remove() {
+  ::umount2(path_.c_str(), MNT_DETACH);
+  ::unlink(path_.c_str());
+}
+
+void Sandbox::SetUp() {
+  if (::geteuid() != 0) GTEST_SKIP() << "needs root";
+  check(::unshare(CLONE_NEWNET | CLONE_NEWNS), "unshare the network and mount namespaces");
+  check(::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr), "make all mounts private");
+  bring_loopback_up();
+  const char* base_directory = ::access("/var/tmp", W_OK) == 0 ? "/var/tmp" : "/tmp";
+  scratch_ = std::string(base_directory) + "/berth-test-" + base::random_hex(6);
+  base::make_directories(scratch_, 0755);
+  for (const char* path : {"/run", "/var/lib/cni", "/etc/cni"}) mount_tmpfs(path);
+}
+
+void Sandbox::TearDown() {
+  if (scratch_.empty()) return;
+  // Mounts that a failed test left below scratch() die with the mount namespace; do not descend into them.
+  std::ifstream mounts("/proc/self/mounts");
+  std::vector<std::string> below;
+  for (std::string line; std::getline(mounts, line);) {
+    std::istringstream fields(line);
+    std::string device;
+    std::string target;
+    fields >> device >> target;
+    if (target.starts_with(scratch_)) below.push_back(target);
+  }
+  for (auto it = below.rbegin(); it != below.rend(); ++it) ::umount2(it->c_str(), MNT_DETACH);
+  std::error_code ignored;
+  fs::remove_all(scratch_, ignored);
+}
+
+std::string Sandbox::write(const std::string& relative_path, const std::string& content) const {
+  const std::string path = scratch_ + "/" + relative_path;
+  base::make_directories(fs::path(path).parent_path(), 0755);
+  base::write_file_atomic(path, content, 0644);
+  return path;
+}
+
+std::string Sandbox::host_state() const {
+  std::string text;
+  text += sorted_lines(output_of({"ip", "-o", "-br", "link"}), "link ");
+  text += sorted_lines(output_of({"ip", "-o", "-br", "address"}), "address ");
+  text += sorted_lines(output_of({"ip", "-4", "route", "show", "table", "all"}), "route4 ");
+  text += sorted_lines(output_of({"ip", "-6", "route", "show", "table", "main"}), "route6 ");
+  text += sorted_lines(output_of({"iptables-legacy-save"}), "iptables ");
+  text += sorted_lines(output_of({"ip6tables-legacy-save"}), "ip6tables ");
+  if (!system_program("nft").empty()) text += sorted_lines(output_of({"nft", "-n", "list", "ruleset"}), "nft ");
+  for (const char* directory : {"/var/lib/cni", "/run", "/var/lib/berth"}) text += files_below(directory);
+  std::string mounts;
+  std::ifstream mountinfo("/proc/self/mounts");
+  for (std::string line; std::getline(mountinfo, line);) mounts += line + "\n";
+  text += sorted_lines(mounts, "mount ");
+  return text;
+}
+
+std::vector<std::string> cgroups_of(const std::string& container_id) {
+  std::vector<std::string> found;
+  std::error_code ignored;
+  for (auto it = fs::recursive_directory_iterator("/sys/fs/cgroup", ignored); it != fs::recursive_directory_iterator();
+       it.increment(ignored)) {
+    if (it->is_directory(ignored) && it->path().filename().string().find(container_id) != std::string::npos) {
+      found.push_back(it->path());
+    }
+  }
+  return found;
+}
+
+Background::Background(const std::vector<std::string>& argv) {
+  std::vector<char*> words;
+  for (const auto& word : argv) words.push_back(const_cast<char*>(word.c_str()));
+  words.push_back(nullptr);
+  const std::string path = argv.at(0).find('/') == std::string::npos ? system_program(argv[0]) : argv[0];
+  posix_spawn_file_actions_t actions;
+  ::posix_spawn_file_actions_init(&actions);
+  for (int fd = 0; fd < 3; ++fd) ::posix_spawn_file_actions_addopen(&actions, fd, "/dev/null", O_RDWR, 0);
+  ::posix_spawn_file_actions_addclosefrom_np(&actions, 3);
+  char path_entry[] = "PATH=/usr/sbin:/usr/bin:/sbin:/bin";
+  char* env[] = {path_entry, nullptr};
+  const int failure = ::posix_spawn(&pid_, path.c_str(), &actions, nullptr, words.data(), env);
+  ::posix_spawn_file_actions_destroy(&actions);
+  if (failure != 0) throw base::SystemError("run " + path, failure);
+}
+
+Background::~Background() {
+  end();
+}
+
+void Background::end() {
+  if (pid_ <= 0) return;
+  ::kill(pid_, SIGKILL);
+  ::waitpid(pid_, nullptr, 0);
+  pid_ = -1;
+}
+
+}  // namespace berth::test
