@@ -16,6 +16,9 @@ if(CCACHE AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
   set(CMAKE_CXX_COMPILER_LAUNCHER "${CCACHE}")
 endif()
 
+# Everything that is installed, and nothing else.
+add_custom_target(suite)
+
 add_library(berth_options INTERFACE)
 target_compile_options(berth_options INTERFACE
   -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wnon-virtual-dtor -Woverloaded-virtual -Wimplicit-fallthrough
@@ -44,5 +47,6 @@ function(berth_executable name)
       target_link_options(${name} PRIVATE -static-pie -Wl,-z,relro,-z,now)
     endif()
   endif()
+  add_dependencies(suite ${name})
   install(TARGETS ${name} RUNTIME DESTINATION "${ARG_DESTINATION}")
 endfunction()
