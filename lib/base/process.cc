@@ -74,6 +74,28 @@ pid_t spawn(const Command& command, const Fd& in, const Fd& out, const Fd& err) 
   return pid;
 }
 
+/// A reader that ends early must not end us with SIGPIPE. Per thread, so that parallel runs do not meddle with each
+/// other.
+class BlockedSigpipe {
+ public:
+  BlockedSigpipe() {
+    ::sigemptyset(&sigpipe_);
+    ::sigaddset(&sigpipe_, SIGPIPE);
+    ::pthread_sigmask(SIG_BLOCK, &sigpipe_, &previous_);
+  }
+  ~BlockedSigpipe() {
+    const timespec now{0, 0};
+    if (::sigismember(&previous_, SIGPIPE) == 0) ::sigtimedwait(&sigpipe_, nullptr, &now);
+    ::pthread_sigmask(SIG_SETMASK, &previous_, nullptr);
+  }
+  BlockedSigpipe(const BlockedSigpipe&) = delete;
+  BlockedSigpipe& operator=(const BlockedSigpipe&) = delete;
+
+ private:
+  sigset_t sigpipe_{};
+  sigset_t previous_{};
+};
+
 /// Collects one output stream until end of file or until the whole run is stopped.
 class Capture {
  public:
@@ -142,12 +164,7 @@ CommandResult run_command(const Command& command) {
   out.write_end.reset();
   err.write_end.reset();
 
-  // A reader that ends early must not end us with SIGPIPE.
-  struct sigaction ignore {};
-  struct sigaction previous {};
-  ignore.sa_handler = SIG_IGN;
-  ::sigaction(SIGPIPE, &ignore, &previous);
-
+  const BlockedSigpipe no_sigpipe;
   int status = 0;
   bool reaped = false;
   try {
@@ -185,10 +202,8 @@ CommandResult run_command(const Command& command) {
       ::kill(-pid, SIGKILL);
       ::waitpid(pid, &status, 0);
     }
-    ::sigaction(SIGPIPE, &previous, nullptr);
     throw;
   }
-  ::sigaction(SIGPIPE, &previous, nullptr);
   record_status(status, result);
   result.duration = std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::steady_clock::now() - start);
   return result;
