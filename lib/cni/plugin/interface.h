@@ -1,0 +1,54 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "cni/request.h"
+#include "cni/result.h"
+#include "net/link.h"
+#include "net/mac.h"
+#include "net/netlink.h"
+#include "net/netns.h"
+
+/// What every plugin that makes an interface does with it (cni.md 2): find its namespace, give it the addresses and
+/// routes of the result, compare it with prevResult.
+namespace berth::cni::interface {
+
+/// The namespace CNI_NETNS names. Throws cni::Error(kInvalidNetNs).
+net::NetNs open_netns(const Request& request);
+/// As above, but nullopt if the path is empty or nothing is there: DEL and CHECK of what is gone.
+std::optional<net::NetNs> find_netns(const Request& request);
+
+/// The hardware address asked for: CNI_ARGS `MAC`, overridden by `args.cni.mac`, overridden by `runtimeConfig.mac`.
+/// Throws cni::Error(kInvalidEnvironment or kInvalidNetworkConfig) naming the bad value.
+std::optional<net::MacAddress> requested_mac(const Request& request);
+
+/// The `dns` object of the configuration if it has any content: it replaces IPAM's.
+std::optional<Dns> configured_dns(const Request& request);
+
+/// What the interface's namespace does to an IPv6 address before it can be used.
+enum class DuplicateDetection {
+  kSkip,  ///< Addresses are usable at once.
+  kWait,  ///< The kernel probes for duplicates; wait for its verdict.
+};
+
+/// Adds the result's addresses to the link, sets it up and adds the result's routes (with their mtu, advmss, priority,
+/// table and scope), in one system call. Call on a thread inside the container's namespace.
+/// Throws base::SystemError; cni::Error if an address belongs to another interface of the result or is a duplicate.
+void configure(net::Netlink& container, const net::Link& link, const Result& result, DuplicateDetection detection);
+
+/// Switches on forwarding for the families of these addresses, in the calling thread's namespace.
+void enable_forwarding(const std::vector<IpConfig>& ips);
+
+/// The addresses of a result.
+std::vector<net::IpNet> addresses_of(const Result& result);
+
+/// prevResult, which CHECK needs. Throws cni::Error(kInvalidNetworkConfig).
+const Result& required_previous(const Request& request);
+/// Throws cni::Error naming the first address of `previous` that is not on the link, or whose subnet or route is not
+/// reached through it.
+void check(net::Netlink& container, const net::Link& link, const Result& previous);
+
+}  // namespace berth::cni::interface

@@ -1,0 +1,118 @@
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "net/ip.h"
+#include "net/link.h"
+#include "net/mac.h"
+#include "net/netns.h"
+
+namespace berth::net {
+
+class Connection;
+
+/// One rtnetlink socket. It belongs to the network namespace it was opened in for ever, whatever namespace the thread
+/// moves to afterwards. Not for use by two threads at once.
+///
+/// Every operation throws base::SystemError "WHAT IT DID TO WHAT: errno text", with the kernel's own explanation
+/// (extended ack) appended in parentheses where there is one. Objects are addressed by the index of a link.
+class Netlink {
+ public:
+  /// A socket in the calling thread's namespace.
+  static Netlink here();
+  /// A socket in another namespace, opened by a short visit.
+  static Netlink in(const NetNs& netns);
+
+  Netlink(Netlink&&) noexcept;
+  Netlink& operator=(Netlink&&) noexcept;
+  ~Netlink();
+
+  /// Runs `steps`; the changes it asks of this Netlink are collected and given to the kernel in one system call, in
+  /// their order. The kernel tries each of them even if an earlier one fails; the first failure is thrown.
+  /// Inside `steps` only operations that change something may be used: questions would see the state before them.
+  template <class Steps>
+  void together(Steps&& steps) {
+    start_batch();
+    try {
+      std::forward<Steps>(steps)();
+    } catch (...) {
+      drop_batch();
+      throw;
+    }
+    commit_batch();
+  }
+
+  // --- links -----------------------------------------------------------------------------------------------------
+
+  /// nullopt if there is no such link.
+  std::optional<Link> find_link(const std::string& name);
+  std::optional<Link> find_link(int index);
+  /// As find_link, but its absence is SystemError "find link NAME: no such device".
+  Link link(const std::string& name);
+  Link link(int index);
+  /// Every link, or every port of a master.
+  std::vector<Link> links();
+  std::vector<Link> ports(int master);
+
+  /// Fails with EEXIST if the name is taken. `mtu` 0: the kernel's default.
+  void create_bridge(const std::string& name, unsigned mtu, bool vlan_filtering);
+  /// Both ends in one message, each in its namespace, with its final name, hardware address and MTU.
+  void create_veth(const VethPair& pair);
+  /// False if there was none. Deleting one end of a veth pair deletes both.
+  bool delete_link(const std::string& name);
+  bool delete_link(int index);
+
+  void set_up(int index);
+  void set_down(int index);
+  /// `master` 0: none.
+  void set_master(int index, int master);
+  void set_mac(int index, const MacAddress& mac);
+  void set_mtu(int index, unsigned mtu);
+  void set_promiscuous(int index, bool on);
+
+  // --- bridges ---------------------------------------------------------------------------------------------------
+
+  void set_hairpin(int port, bool on);
+  void set_isolated(int port, bool on);
+  /// The VLANs of a port, ranges as the kernel compresses them.
+  std::vector<BridgeVlan> port_vlans(int port);
+  void add_port_vlan(int port, const BridgeVlan& vlan);
+  void delete_port_vlan(int port, const BridgeVlan& vlan);
+
+  // --- addresses -------------------------------------------------------------------------------------------------
+
+  std::vector<LinkAddress> addresses(int index, std::optional<Family> family = std::nullopt);
+  /// Fails with EEXIST if it is there.
+  void add_address(int index, const NewAddress& address);
+  /// False if it was not there.
+  bool delete_address(int index, const IpNet& address);
+
+  // --- routes ----------------------------------------------------------------------------------------------------
+
+  /// Adds beside routes to the same destination by other ways (ECMP); fails with EEXIST for an exact duplicate.
+  void add_route(const LinkRoute& route);
+  /// False if it was not there. Fields that are not set match anything.
+  bool delete_route(const LinkRoute& route);
+  /// Unicast routes of one table; `device` 0: through any link.
+  std::vector<LinkRoute> routes(Family family, int device = 0, uint32_t table = 254);
+  /// Name of the link through which packets to `destination` leave; nullopt if it cannot be reached.
+  std::optional<std::string> route_device(const IpAddress& destination);
+
+ private:
+  explicit Netlink(std::unique_ptr<Connection> connection);
+
+  void start_batch();
+  void drop_batch();
+  void commit_batch();
+
+  std::unique_ptr<Connection> connection_;
+};
+
+/// A link name nobody else is likely to have: "veth" and 8 random hexadecimal digits.
+std::string random_veth_name();
+
+}  // namespace berth::net
