@@ -1,0 +1,80 @@
+// Many attachments at once, on one bridge and one subnet, with published ports.
+
+#include <gmock/gmock.h>
+
+#include <set>
+#include <thread>
+
+#include "base/json.h"
+#include "support/cni.h"
+#include "support/programs.h"
+#include "support/sandbox.h"
+
+namespace berth::test {
+namespace {
+
+using base::Json;
+using ::testing::IsEmpty;
+
+constexpr int kContainers = 50;
+
+class NetworkParallelTest : public Sandbox {
+ protected:
+  void SetUp() override {
+    Sandbox::SetUp();
+    if (IsSkipped()) return;
+    write("net.d/10-web.conflist", web_conflist("web", "many0", "10.13.0.0/24", "/var/lib/cni/networks"));
+    host_ = {built_directory(), scratch() + "/net.d", "/var/lib/cni", ""};
+  }
+
+  /// Runs `work(i)` for every container, each in a thread of its own, and returns the commands' results.
+  template <class Work>
+  std::vector<base::CommandResult> everywhere(Work&& work) {
+    std::vector<base::CommandResult> results(kContainers);
+    std::vector<std::thread> threads;
+    for (int i = 0; i < kContainers; ++i) {
+      threads.emplace_back([&, i] { results[static_cast<size_t>(i)] = work(i); });
+    }
+    for (auto& thread : threads) thread.join();
+    return results;
+  }
+
+  CniHost host_;
+};
+
+std::vector<std::string> failures_in(const std::vector<base::CommandResult>& results) {
+  std::vector<std::string> failures;
+  for (const auto& result : results) {
+    if (!result.ok()) failures.push_back(result.status_text() + ": " + result.error);
+  }
+  return failures;
+}
+
+TEST_F(NetworkParallelTest, FiftyAddsAndFiftyDelsAtOnceLoseAndLeaveNothing) {
+  std::vector<std::unique_ptr<NamedNetNs>> namespaces;
+  for (int i = 0; i < kContainers; ++i) namespaces.push_back(std::make_unique<NamedNetNs>("p" + std::to_string(i)));
+  const auto netns = [&](int i) { return namespaces[static_cast<size_t>(i)]->path(); };
+  const auto ports = [](int i) {
+    return std::map<std::string, std::string>{{"CAP_ARGS", published({{20000 + i, 80}})}};
+  };
+  const std::string before = host_state();
+
+  const auto added = everywhere([&](int i) { return host_.cnitool("add", "web", netns(i), ports(i)); });
+  ASSERT_THAT(failures_in(added), IsEmpty());
+  std::set<std::string> addresses;
+  for (const auto& result : added) addresses.insert(Json::parse(result.output)["ips"][0]["address"].get<std::string>());
+  EXPECT_EQ(size_t{kContainers}, addresses.size()) << "an address was given twice";
+  const std::string rules = must_run({"iptables-legacy", "-t", "nat", "-S"});
+  for (int i = 0; i < kContainers; ++i) {
+    EXPECT_NE(std::string::npos, rules.find("--dport " + std::to_string(20000 + i) + " -j DNAT"))
+        << "port of container " << i;
+  }
+
+  const auto deleted = everywhere([&](int i) { return host_.cnitool("del", "web", netns(i), ports(i)); });
+  EXPECT_THAT(failures_in(deleted), IsEmpty());
+  must_run({"ip", "link", "delete", "many0"});
+  EXPECT_EQ(before, host_state());
+}
+
+}  // namespace
+}  // namespace berth::test
