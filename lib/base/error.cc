@@ -13,8 +13,9 @@ std::string errno_text(int error_number) {
   return text;
 }
 
-SystemError::SystemError(const std::string& doing, int error_number)
-    : std::runtime_error(doing + ": " + errno_text(error_number)), code_(error_number) {}
+SystemError::SystemError(const std::string& doing, int error_number, const std::string& detail)
+    : std::runtime_error(doing + ": " + errno_text(error_number) + (detail.empty() ? "" : " (" + detail + ")")),
+      code_(error_number) {}
 
 void throw_errno(const std::string& doing) {
   throw SystemError(doing, errno);

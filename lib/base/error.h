@@ -12,7 +12,8 @@ namespace berth::base {
 /// clients of container runtimes match it).
 class SystemError : public std::runtime_error {
  public:
-  SystemError(const std::string& doing, int error_number);
+  /// `detail`, if any, is appended in parentheses: what the kernel says beyond errno.
+  SystemError(const std::string& doing, int error_number, const std::string& detail = {});
 
   /// The errno value.
   int code() const noexcept { return code_; }
