@@ -106,15 +106,19 @@ void NamedNetNs::remove() {
   ::unlink(path_.c_str());
 }
 
-void Sandbox::SetUp() {
-  if (::geteuid() != 0) GTEST_SKIP() << "needs root";
+void enter_own_host() {
   check(::unshare(CLONE_NEWNET | CLONE_NEWNS), "unshare the network and mount namespaces");
   check(::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr), "make all mounts private");
   bring_loopback_up();
+  for (const char* path : {"/run", "/var/lib/cni", "/etc/cni"}) mount_tmpfs(path);
+}
+
+void Sandbox::SetUp() {
+  if (::geteuid() != 0) GTEST_SKIP() << "needs root";
+  enter_own_host();
   const char* base_directory = ::access("/var/tmp", W_OK) == 0 ? "/var/tmp" : "/tmp";
   scratch_ = std::string(base_directory) + "/berth-test-" + base::random_hex(6);
   base::make_directories(scratch_, 0755);
-  for (const char* path : {"/run", "/var/lib/cni", "/etc/cni"}) mount_tmpfs(path);
 }
 
 void Sandbox::TearDown() {

@@ -30,6 +30,10 @@ class NamedNetNs {
   std::string path_;
 };
 
+/// Gives this process a "host" of its own: new network and mount namespaces, lo up, empty /run, /var/lib/cni and
+/// /etc/cni.
+void enter_own_host();
+
 /// A test with a "host" of its own: new network and mount namespaces, lo up, empty /run, /tmp, /var/lib/cni and
 /// /etc/cni, and a scratch directory. Nothing it does reaches the machine. Needs root: skipped, visibly, without.
 class Sandbox : public ::testing::Test {
