@@ -190,4 +190,8 @@ NamespaceType namespace_type(const std::string& name);
 int clone_flag(NamespaceType type);
 const char* proc_name(NamespaceType type);
 
+/// The file of a sysctl below /proc/sys: "net.ipv4.ip_forward" → "net/ipv4/ip_forward"; names written with slashes may
+/// hold dots ("net/ipv4/conf/eth0.100/forwarding").
+std::string sysctl_path(const std::string& name);
+
 }  // namespace berth::oci

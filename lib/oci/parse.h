@@ -1,0 +1,30 @@
+#pragma once
+
+#include <string>
+
+#include "base/json_fwd.h"
+#include "oci/config.h"
+
+namespace berth::base {
+class JsonObject;
+}
+
+/// The pieces Config::parse is made of; nothing outside lib/oci includes this.
+namespace berth::oci {
+
+/// Throws base::JsonError "PATH: WHY".
+[[noreturn]] void reject(const std::string& path, const std::string& why);
+
+/// Each reads one object of config.json and checks what can be checked within it. They throw base::JsonError.
+Process read_process(const base::JsonObject& process);
+Linux read_linux(const base::JsonObject& linux_object);
+Resources read_resources(const base::JsonObject& resources);
+Hooks read_hooks(const base::JsonObject& hooks);
+
+/// Checks that concern several parts of the configuration at once. Throws base::JsonError.
+void validate(const Config& config);
+
+/// An absolute path without empty, "." and ".." components and without a slash at the end.
+std::string clean_path(const std::string& path);
+
+}  // namespace berth::oci

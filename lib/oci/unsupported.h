@@ -1,0 +1,20 @@
+#pragma once
+
+namespace berth::base {
+class JsonObject;
+}
+
+/// What the specification allows and this runtime does not do yet. It is refused by name, so that nothing a
+/// configuration asks for is silently left out. Empty values (null, "", [], {}, 0, false) ask for nothing.
+namespace berth::oci {
+
+/// Throws base::JsonError "linux.seccomp is not supported yet" for the first such property of a whole config.json.
+void reject_unsupported(const base::JsonObject& config);
+
+/// The same for a process object alone (`exec --process`).
+void reject_unsupported_process(const base::JsonObject& process);
+
+/// True for a mount option that is known and not done yet ("idmap").
+bool is_unsupported_mount_option(const char* option);
+
+}  // namespace berth::oci
