@@ -1,0 +1,167 @@
+#include "container/store.h"
+
+#include <dirent.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <filesystem>
+#include <memory>
+#include <stdexcept>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "base/json.h"
+#include "cgroups/cgroup.h"
+
+namespace berth::runtime {
+
+namespace {
+
+constexpr int64_t kRecordVersion = 1;
+
+std::string to_json(const Record& record) {
+  base::Json json;
+  json["version"] = kRecordVersion;
+  json["id"] = record.id;
+  json["bundle"] = record.bundle;
+  json["rootfs"] = record.rootfs;
+  json["created"] = record.created;
+  json["owner"] = record.owner;
+  json["pid"] = record.pid;
+  json["startTime"] = record.start_time;
+  json["cgroups"] = record.cgroups;
+  json["annotations"] = record.annotations;
+  return json.dump(-1, ' ', false, base::Json::error_handler_t::replace);
+}
+
+Record from_json(const std::string& text) {
+  const auto json = base::parse_json(text);
+  const base::JsonObject object(json);
+  object.integer("version", kRecordVersion, kRecordVersion);
+  Record record;
+  record.id = object.required_string("id");
+  record.bundle = object.required_string("bundle");
+  record.rootfs = object.required_string("rootfs");
+  record.created = object.required_string("created");
+  record.owner = static_cast<uid_t>(object.unsigned_integer("owner").value_or(0));
+  record.pid = static_cast<pid_t>(object.integer("pid", 0).value_or(0));
+  record.start_time = object.unsigned_integer("startTime").value_or(0);
+  for (auto& [key, value] : object.string_map("cgroups")) record.cgroups[key] = std::move(value);
+  for (auto& [key, value] : object.string_map("annotations")) record.annotations[key] = std::move(value);
+  return record;
+}
+
+bool exists(const std::string& path) {
+  struct stat status {};
+  return ::lstat(path.c_str(), &status) == 0;
+}
+
+}  // namespace
+
+void Store::reserve(const std::string& id) {
+  validate_container_id(id);
+  // Sticky: cleaners of temporary directories leave such a directory below XDG_RUNTIME_DIR alone.
+  base::make_directories(root_, S_ISVTX | 0700);
+  if (::mkdir(directory(id).c_str(), 0711) == 0) return;
+  if (errno == EEXIST) throw std::runtime_error("container with given ID already exists");
+  base::throw_errno("create directory " + directory(id));
+}
+
+void Store::save(const Record& record) {
+  base::write_file_atomic(directory(record.id) + "/state.json", to_json(record), 0600);
+}
+
+void Store::save_config(const std::string& id, const std::string& config_json) {
+  base::write_file_atomic(directory(id) + "/config.json", config_json, 0600);
+}
+
+Record Store::load(const std::string& id) const {
+  validate_container_id(id);
+  try {
+    return from_json(base::read_file(directory(id) + "/state.json"));
+  } catch (const base::SystemError& error) {
+    if (error.code() != ENOENT) throw std::runtime_error(std::string("container does not exist: ") + error.what());
+  } catch (const base::JsonError& error) {
+    throw std::runtime_error("container does not exist: " + directory(id) + "/state.json: " + error.what());
+  }
+  throw std::runtime_error("container does not exist");
+}
+
+oci::Config Store::load_config(const Record& record) const {
+  const auto path = directory(record.id) + "/config.json";
+  return oci::Config::parse(base::read_file(path), record.bundle, path);
+}
+
+bool Store::has(const std::string& id) const {
+  validate_container_id(id);
+  return exists(directory(id));
+}
+
+void Store::remove(const std::string& id) {
+  validate_container_id(id);
+  std::error_code error;
+  std::filesystem::remove_all(directory(id), error);
+  if (error) throw base::SystemError("remove " + directory(id), error.value());
+}
+
+std::vector<std::string> Store::ids() const {
+  std::vector<std::string> found;
+  const std::unique_ptr<DIR, int (*)(DIR*)> listing(::opendir(root_.c_str()), ::closedir);
+  if (!listing) {
+    if (errno == ENOENT) return found;
+    base::throw_errno("open directory " + root_);
+  }
+  while (const dirent* entry = ::readdir(listing.get())) {
+    const std::string name = entry->d_name;
+    if (name == "." || name == "..") continue;
+    // Some file systems do not tell the type here.
+    struct stat status {};
+    const bool is_directory = entry->d_type == DT_UNKNOWN
+                                  ? ::lstat(directory(name).c_str(), &status) == 0 && S_ISDIR(status.st_mode)
+                                  : entry->d_type == DT_DIR;
+    if (is_directory) found.push_back(name);
+  }
+  std::sort(found.begin(), found.end());
+  return found;
+}
+
+std::string status_of(const Store& store, const Record& record) {
+  if (record.pid == 0) return "creating";
+  const auto start_time = process_start_time(record.pid);
+  if (start_time == 0 || start_time != record.start_time) return "stopped";
+  if (exists(store.fifo_path(record.id))) return "created";
+  return Cgroup::open(record.cgroups)->is_frozen() ? "paused" : "running";
+}
+
+uint64_t process_start_time(pid_t pid) {
+  std::string stat;
+  try {
+    stat = base::read_file("/proc/" + std::to_string(pid) + "/stat");
+  } catch (const base::SystemError& error) {
+    if (error.code() == ENOENT || error.code() == ESRCH) return 0;
+    throw;
+  }
+  // The program's name, in parentheses, may hold anything; field 3, the process' state, follows the last one.
+  const auto name_end = stat.rfind(')');
+  if (name_end == std::string::npos || name_end + 2 >= stat.size()) return 0;
+  const char* at = stat.c_str() + name_end + 2;
+  if (*at == 'Z' || *at == 'X') return 0;
+  constexpr int kFieldsToSkip = 22 - 3;
+  for (int i = 0; i < kFieldsToSkip; ++i) {
+    while (*at != ' ' && *at != '\0') ++at;
+    if (*at == ' ') ++at;
+  }
+  return std::strtoull(at, nullptr, 10);
+}
+
+void validate_container_id(const std::string& id) {
+  if (id.empty()) throw std::runtime_error("container id cannot be empty");
+  const bool allowed = std::all_of(id.begin(), id.end(), [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '+' ||
+           c == '-' || c == '.';
+  });
+  if (!allowed || id == "." || id == "..") throw std::runtime_error("invalid container ID format");
+}
+
+}  // namespace berth::runtime
