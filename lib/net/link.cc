@@ -1,0 +1,36 @@
+#include "net/link.h"
+
+#include <linux/if.h>
+#include <linux/if_addr.h>
+
+namespace berth::net {
+
+bool Link::is_up() const {
+  return (flags & IFF_UP) != 0;
+}
+
+bool Link::is_promiscuous() const {
+  return (flags & IFF_PROMISC) != 0;
+}
+
+bool Link::is_operational() const {
+  return operational_state == IF_OPER_UP;
+}
+
+bool LinkAddress::is_tentative() const {
+  return (flags & IFA_F_TENTATIVE) != 0 && !is_duplicate();
+}
+
+bool LinkAddress::is_duplicate() const {
+  return (flags & IFA_F_DADFAILED) != 0;
+}
+
+std::string LinkRoute::to_string() const {
+  std::string text = dst.to_string();
+  if (gw) text += " via " + gw->to_string();
+  if (device != 0) text += " dev #" + std::to_string(device);
+  if (priority != 0) text += " metric " + std::to_string(priority);
+  return text;
+}
+
+}  // namespace berth::net
