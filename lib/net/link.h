@@ -53,10 +53,9 @@ struct BridgeVlan {
 /// One end of a veth pair to be created.
 struct VethEnd {
   std::string name;
-  const NetNs* netns = nullptr;   ///< Where it goes; null: the namespace of the Netlink that creates it.
-  std::optional<MacAddress> mac;  ///< Unset: the kernel makes one up.
-  int master = 0;                 ///< The bridge it becomes a port of (same namespace); 0: none.
-  bool up = false;
+  const NetNs* netns = nullptr;             ///< Where it goes; null: the namespace of the Netlink that creates it.
+  std::optional<MacAddress> mac;            ///< Unset: the kernel makes one up.
+  int master = 0;                           ///< The bridge it becomes a port of (same namespace); 0: none.
   std::optional<unsigned> tx_queue_length;  ///< Unset: the kernel's default (1000).
 };
 
@@ -64,7 +63,8 @@ struct VethEnd {
 struct VethPair {
   VethEnd near;
   VethEnd far;
-  unsigned mtu = 0;  ///< Of both ends; 0: the kernel's default.
+  unsigned mtu = 0;      ///< Of both ends; 0: the kernel's default.
+  bool near_up = false;  ///< The far end cannot be set up by the same message: the kernel makes it first, alone.
 };
 
 /// An address on a link (RTM_NEWADDR).

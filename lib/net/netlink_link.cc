@@ -158,16 +158,14 @@ void Netlink::create_bridge(const std::string& name, unsigned mtu, bool vlan_fil
 }
 
 void Netlink::create_veth(const VethPair& pair) {
-  const unsigned up = pair.near.up ? IFF_UP : 0;
+  const unsigned up = pair.near_up ? IFF_UP : 0;
   auto message = link_message(RTM_NEWLINK, 0, NLM_F_CREATE | NLM_F_EXCL, up, up);
   put_veth_end(message, pair.near, pair.mtu);
   message.nest(IFLA_LINKINFO, [&] {
     message.put(IFLA_INFO_KIND, "veth");
     message.nest(IFLA_INFO_DATA, [&] {
       message.nest(VETH_INFO_PEER, [&] {
-        ifinfomsg info{};
-        info.ifi_flags = info.ifi_change = pair.far.up ? IFF_UP : 0;
-        message.header(info);
+        message.header(ifinfomsg{});
         put_veth_end(message, pair.far, pair.mtu);
       });
     });
