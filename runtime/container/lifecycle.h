@@ -19,6 +19,7 @@ struct CreateOptions {
   bool no_pivot = false;
   bool no_new_keyring = false;
   int preserve_fds = 0;
+  bool no_cgroups = false;  ///< `--cgroup-manager disabled`: as with an empty map for Cgroup::open.
 };
 
 /// Makes the container and returns when its process is parked before exec (status created).
