@@ -1,0 +1,26 @@
+#pragma once
+
+#include <chrono>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace berth::cni {
+
+/// The executable `type` in the first directory that has it as a regular file (CNI spec 1.1.0, section 3).
+/// Throws Error `failed to find plugin "x" in path [...]`, `no plugin name provided` or `invalid plugin name: …`.
+std::string find_plugin(const std::string& type, const std::vector<std::string>& directories);
+
+/// What a plugin printed, and how long it took.
+struct Invocation {
+  std::string output;
+  std::chrono::microseconds duration{0};
+};
+
+/// Runs a plugin with exactly this environment and stdin. Retries while the file is being written (ETXTBSY).
+/// Throws the plugin's own Error if it failed; without an error object one that quotes stderr, and stdout if there is
+/// any; on time-out Error(kTryAgainLater) naming plugin and time.
+Invocation invoke(const std::string& program, const std::vector<std::string>& env, const std::string& input,
+                  std::optional<std::chrono::milliseconds> timeout = std::nullopt);
+
+}  // namespace berth::cni

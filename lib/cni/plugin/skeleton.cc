@@ -1,0 +1,161 @@
+#include <fcntl.h>
+#include <signal.h>
+#include <strings.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <cstdlib>
+
+#include "base/file.h"
+#include "base/json.h"
+#include "cni/plugin/plugin.h"
+
+namespace berth::cni {
+
+namespace {
+
+volatile sig_atomic_t interrupted_by = 0;
+
+void remember_signal(int signal) {
+  interrupted_by = signal;
+}
+
+/// Without SA_RESTART, so that waiting calls end and the next step sees the signal.
+void catch_interruptions() {
+  struct sigaction action {};
+  action.sa_handler = remember_signal;
+  ::sigaction(SIGTERM, &action, nullptr);
+  ::sigaction(SIGINT, &action, nullptr);
+}
+
+std::string environment(const char* name) {
+  const char* value = std::getenv(name);
+  return value == nullptr ? "" : value;
+}
+
+/// The version to report an error in: the configuration's if it can be told, else our newest.
+std::string version_for_errors(const std::string& input, const Plugin& plugin) {
+  try {
+    const base::Json config = base::parse_json(input);
+    const auto version = base::JsonObject(config).string("cniVersion");
+    if (version && !version->empty()) return *version;
+  } catch (const base::JsonError&) {
+    // Then nobody can say which version the caller speaks.
+  }
+  return plugin.versions().back();
+}
+
+void print_supported_versions(const std::string& input, const Plugin& plugin) {
+  base::Json answer;
+  answer["cniVersion"] = version_for_errors(input, plugin);
+  answer["supportedVersions"] = plugin.versions();
+  base::write_all(STDOUT_FILENO, answer.dump() + "\n", "stdout");
+}
+
+/// CNI_NETNS must not be where the plugin itself runs. A path that cannot be opened is for the command to judge.
+void refuse_own_namespace(const std::string& netns) {
+  if (netns.empty()) return;
+  const std::string override_text = environment("CNI_NETNS_OVERRIDE");
+  if (override_text == "1" || ::strcasecmp(override_text.c_str(), "true") == 0) return;
+  struct stat there {};
+  struct stat here {};
+  if (::stat(netns.c_str(), &there) != 0 || ::stat("/proc/self/ns/net", &here) != 0) return;
+  if (there.st_dev == here.st_dev && there.st_ino == here.st_ino) {
+    throw Error(Code::kInvalidNetNs, "plugin's netns and netns from CNI_NETNS should not be the same", netns);
+  }
+}
+
+void require_version(const Request& request, const char* minimum) {
+  if (compare_versions(request.version(), minimum) < 0) {
+    throw Error(Code::kIncompatibleVersion, "config version does not allow " + request.command(),
+                "config is \"" + request.version() + "\", needs " + minimum);
+  }
+}
+
+void add(Plugin& plugin, const Request& request) {
+  refuse_own_namespace(request.netns());
+  catch_interruptions();
+  const Result result = plugin.add(request);
+  base::write_all(STDOUT_FILENO, result.to_json(request.version()).dump(4), "stdout");
+}
+
+void perform(Plugin& plugin, const Request& request) {
+  const std::string& command = request.command();
+  if (command == "ADD") {
+    add(plugin, request);
+  } else if (command == "DEL") {
+    refuse_own_namespace(request.netns());
+    plugin.del(request);
+  } else if (command == "CHECK") {
+    require_version(request, "0.4.0");
+    plugin.check(request);
+  } else if (command == "GC") {
+    require_version(request, "1.1.0");
+    plugin.gc(request);
+  } else if (command == "STATUS") {
+    require_version(request, "1.1.0");
+    plugin.status(request);
+  } else {
+    throw Error(Code::kInvalidEnvironment, "unknown CNI_COMMAND: " + command);
+  }
+}
+
+void print_about(const Plugin& plugin) {
+  std::string versions;
+  for (const auto& version : plugin.versions()) versions += (versions.empty() ? "" : ", ") + version;
+  std::fprintf(stderr, "CNI %s plugin v" BERTH_VERSION "\nCNI protocol versions supported: %s\n", plugin.name(),
+               versions.c_str());
+}
+
+std::string read_input() {
+  try {
+    return base::read_all(STDIN_FILENO, "stdin");
+  } catch (const std::exception& error) {
+    throw Error(Code::kIoFailure, error.what());
+  }
+}
+
+/// Runs the command; whatever it throws becomes the protocol's error.
+void perform_or_throw_error(Plugin& plugin, const std::string& input) {
+  try {
+    if (environment("CNI_COMMAND") == "VERSION") {
+      print_supported_versions(input, plugin);
+    } else {
+      perform(plugin, Request::parse(input, plugin.versions()));
+    }
+  } catch (const Error&) {
+    throw;
+  } catch (const base::JsonError& error) {
+    throw Error(Code::kInvalidNetworkConfig, error.what());
+  } catch (const std::exception& error) {
+    throw Error(Code::kInternal, error.what());
+  }
+}
+
+}  // namespace
+
+void throw_if_interrupted() {
+  if (interrupted_by == 0) return;
+  throw Error(Code::kTryAgainLater, interrupted_by == SIGTERM ? "interrupted by SIGTERM" : "interrupted by SIGINT");
+}
+
+int run_plugin(Plugin& plugin) {
+  if (environment("CNI_COMMAND").empty()) {
+    print_about(plugin);
+    return 0;
+  }
+  std::string input;
+  try {
+    input = read_input();
+    perform_or_throw_error(plugin, input);
+    return 0;
+  } catch (const Error& error) {
+    const std::string object = error.to_json(version_for_errors(input, plugin));
+    std::fwrite(object.data(), 1, object.size(), stdout);
+    std::fflush(stdout);
+    return 1;
+  }
+}
+
+}  // namespace berth::cni
