@@ -98,6 +98,8 @@ struct LinkRoute {
   unsigned advmss = 0;              ///< RTAX_ADVMSS; 0: none.
 
   std::string to_string() const;
+
+  bool operator==(const LinkRoute&) const = default;
 };
 
 }  // namespace berth::net

@@ -34,6 +34,10 @@ Message link_question(int index) {
   return message;
 }
 
+std::string with_mtu(unsigned mtu) {
+  return mtu != 0 ? " with mtu " + std::to_string(mtu) : "";
+}
+
 std::string number(int index) {
   return "#" + std::to_string(index);
 }
@@ -154,7 +158,7 @@ void Netlink::create_bridge(const std::string& name, unsigned mtu, bool vlan_fil
     message.put(IFLA_INFO_KIND, "bridge");
     if (vlan_filtering) message.nest(IFLA_INFO_DATA, [&] { message.put_u8(IFLA_BR_VLAN_FILTERING, 1); });
   });
-  connection_->change(std::move(message), "create bridge " + name);
+  connection_->change(std::move(message), "create bridge " + name + with_mtu(mtu));
 }
 
 void Netlink::create_veth(const VethPair& pair) {
@@ -170,7 +174,8 @@ void Netlink::create_veth(const VethPair& pair) {
       });
     });
   });
-  connection_->change(std::move(message), "create veth " + pair.near.name + " with peer " + pair.far.name);
+  connection_->change(std::move(message),
+                      "create veth " + pair.near.name + " and its peer " + pair.far.name + with_mtu(pair.mtu));
 }
 
 bool Netlink::delete_link(const std::string& name) {

@@ -1,0 +1,201 @@
+#include "cni/plugin/interface.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <chrono>
+#include <stdexcept>
+
+#include "base/error.h"
+#include "base/json.h"
+#include "cni/error.h"
+#include "net/sysctl.h"
+#include "net/wait.h"
+
+namespace berth::cni::interface {
+
+namespace {
+
+namespace sysctl = net::sysctl;
+
+// Two probes' worth: the kernel delays the first by up to a second and waits another for an answer (RFC 4862, 5.4).
+constexpr std::chrono::seconds kDetectionTimeout{5};
+
+bool has_family(const std::vector<IpConfig>& ips, net::Family family) {
+  return std::any_of(ips.begin(), ips.end(), [&](const IpConfig& ip) { return ip.address.address.family() == family; });
+}
+
+std::optional<std::string> non_empty(std::optional<std::string> text) {
+  if (text && text->empty()) return std::nullopt;
+  return text;
+}
+
+net::MacAddress parse_mac(const std::string& text, const std::string& source, Code code) {
+  const auto mac = net::MacAddress::try_parse(text);
+  if (!mac) throw Error(code, "invalid MAC address \"" + text + "\" in " + source);
+  if (mac->is_multicast() || mac->is_zero()) {
+    throw Error(code, "MAC address \"" + text + "\" in " + source + " cannot be given to an interface");
+  }
+  return *mac;
+}
+
+/// IPv6 may be switched off in a fresh container, and an address must survive the interface going down and up.
+void prepare_ipv6(const std::string& ifname) {
+  for (const auto& name : {std::string("lo"), ifname}) {
+    const auto setting = "net/ipv6/conf/" + name + "/disable_ipv6";
+    if (sysctl::read(setting) != "0") sysctl::write(setting, "0");
+  }
+  sysctl::write("net/ipv6/conf/" + ifname + "/keep_addr_on_down", "1");
+}
+
+bool belongs_to(const IpConfig& ip, const std::string& ifname, const Result& result) {
+  if (!ip.interface) return true;
+  const auto index = static_cast<size_t>(*ip.interface);
+  return *ip.interface >= 0 && index < result.interfaces.size() && result.interfaces[index].name == ifname;
+}
+
+std::optional<net::IpAddress> gateway_of(net::Family family, const std::vector<IpConfig>& ips) {
+  for (const auto& ip : ips) {
+    if (ip.gateway && ip.gateway->family() == family) return ip.gateway;
+  }
+  return std::nullopt;
+}
+
+net::LinkRoute route_through(const net::Link& link, const Route& route, const std::vector<IpConfig>& ips) {
+  net::LinkRoute wanted;
+  wanted.dst = route.dst.network();
+  wanted.gw = route.gw ? route.gw : gateway_of(route.dst.address.family(), ips);
+  wanted.device = link.index;
+  wanted.priority = route.priority;
+  if (route.table) wanted.table = static_cast<uint32_t>(*route.table);
+  if (route.scope) wanted.scope = static_cast<uint8_t>(*route.scope);
+  wanted.mtu = route.mtu;
+  wanted.advmss = route.advmss;
+  return wanted;
+}
+
+/// The result's routes, each once: IPAM and the configuration may both ask for the same default route.
+std::vector<net::LinkRoute> routes_through(const net::Link& link, const Result& result) {
+  std::vector<net::LinkRoute> routes;
+  for (const auto& route : result.routes) {
+    const auto wanted = route_through(link, route, result.ips);
+    if (std::find(routes.begin(), routes.end(), wanted) == routes.end()) routes.push_back(wanted);
+  }
+  return routes;
+}
+
+void await_detection(net::Netlink& container, const net::Link& link) {
+  if (net::wait_for_dad(link.index, kDetectionTimeout)) return;
+  // Without a carrier there is nobody to ask, and the kernel goes on when there is one.
+  if (!container.link(link.index).is_operational()) return;
+  throw Error(Code::kInternal, "IPv6 addresses of " + link.name + " are still tentative");
+}
+
+void check_route(net::Netlink& container, const net::Link& link, const net::LinkRoute& wanted,
+                 const std::optional<net::IpAddress>& gateway) {
+  const auto routes = container.routes(wanted.dst.address.family(), link.index, wanted.table);
+  const bool found = std::any_of(routes.begin(), routes.end(), [&](const net::LinkRoute& route) {
+    return route.dst == wanted.dst && (!gateway || wanted.dst.prefix == 0 || route.gw == gateway);
+  });
+  if (!found) throw Error(Code::kInternal, "expected route " + wanted.dst.to_string() + " not found on " + link.name);
+}
+
+}  // namespace
+
+net::NetNs open_netns(const Request& request) {
+  try {
+    return net::NetNs::open(request.netns());
+  } catch (const std::exception& error) {
+    throw Error(Code::kInvalidNetNs, error.what());
+  }
+}
+
+std::optional<net::NetNs> find_netns(const Request& request) {
+  if (request.netns().empty()) return std::nullopt;
+  try {
+    return net::NetNs::open(request.netns());
+  } catch (const std::invalid_argument&) {
+    return std::nullopt;  // the file that the namespace was bound to is left over
+  } catch (const base::SystemError& error) {
+    if (error.code() == ENOENT || error.code() == ENOTDIR) return std::nullopt;
+    throw;
+  }
+}
+
+std::optional<net::MacAddress> requested_mac(const Request& request) {
+  const base::JsonObject config(request.config());
+  const auto runtime = config.object("runtimeConfig");
+  if (const auto text = non_empty(runtime ? runtime->string("mac") : std::nullopt)) {
+    return parse_mac(*text, "runtimeConfig.mac", Code::kInvalidNetworkConfig);
+  }
+  const auto args = config.object("args");
+  const auto convention = args ? args->object("cni") : std::nullopt;
+  if (const auto text = non_empty(convention ? convention->string("mac") : std::nullopt)) {
+    return parse_mac(*text, "args.cni.mac", Code::kInvalidNetworkConfig);
+  }
+  for (const auto& [key, value] : request.args({"MAC"})) {
+    if (!value.empty()) return parse_mac(value, "CNI_ARGS " + key, Code::kInvalidEnvironment);
+  }
+  return std::nullopt;
+}
+
+std::optional<Dns> configured_dns(const Request& request) {
+  const auto* value = base::JsonObject(request.config()).find("dns");
+  if (value == nullptr) return std::nullopt;
+  auto dns = dns_from_json(*value, "dns");
+  if (dns.empty()) return std::nullopt;
+  return dns;
+}
+
+void configure(net::Netlink& container, const net::Link& link, const Result& result, DuplicateDetection detection) {
+  for (const auto& ip : result.ips) {
+    if (belongs_to(ip, link.name, result)) continue;
+    throw Error(Code::kInternal, "address " + ip.address.to_string() + " does not belong to interface " + link.name);
+  }
+  const bool has_v6 = has_family(result.ips, net::Family::kIpv6);
+  if (has_v6) prepare_ipv6(link.name);
+  container.together([&] {
+    for (const auto& ip : result.ips) {
+      container.add_address(link.index, {ip.address, detection == DuplicateDetection::kSkip, 0});
+    }
+    container.set_up(link.index);
+    for (const auto& route : routes_through(link, result)) container.add_route(route);
+  });
+  if (has_v6 && detection == DuplicateDetection::kWait) await_detection(container, link);
+}
+
+void enable_forwarding(const std::vector<IpConfig>& ips) {
+  if (has_family(ips, net::Family::kIpv4)) sysctl::ensure("net/ipv4/ip_forward", "1");
+  if (has_family(ips, net::Family::kIpv6)) sysctl::ensure("net/ipv6/conf/all/forwarding", "1");
+}
+
+std::vector<net::IpNet> addresses_of(const Result& result) {
+  std::vector<net::IpNet> addresses;
+  for (const auto& ip : result.ips) addresses.push_back(ip.address);
+  return addresses;
+}
+
+const Result& required_previous(const Request& request) {
+  if (!request.previous()) throw Error(Code::kInvalidNetworkConfig, "required prevResult missing");
+  return *request.previous();
+}
+
+void check(net::Netlink& container, const net::Link& link, const Result& previous) {
+  const auto present = container.addresses(link.index);
+  for (const auto& ip : previous.ips) {
+    if (!belongs_to(ip, link.name, previous)) continue;
+    const bool found = std::any_of(present.begin(), present.end(),
+                                   [&](const net::LinkAddress& address) { return address.address == ip.address; });
+    if (!found) {
+      throw Error(Code::kInternal, "expected address " + ip.address.to_string() + " not found on " + link.name);
+    }
+    // The kernel makes no route of its own for the prefix of a single address.
+    net::LinkRoute subnet;
+    subnet.dst = ip.address.network();
+    if (ip.address.prefix < ip.address.address.bits()) check_route(container, link, subnet, std::nullopt);
+  }
+  for (const auto& route : previous.routes) {
+    check_route(container, link, route_through(link, route, previous.ips), route.gw);
+  }
+}
+
+}  // namespace berth::cni::interface
