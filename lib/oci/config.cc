@@ -114,16 +114,18 @@ Config Config::parse(const std::string& text, const std::string& bundle, const s
   }
 }
 
-Config Config::load(const std::string& bundle) {
-  std::string text;
+std::string read_config_text(const std::string& bundle) {
   try {
-    text = base::read_file(bundle + "/config.json");
+    return base::read_file(bundle + "/config.json");
   } catch (const base::SystemError& error) {
-    if (error.code() != ENOENT) throw;
-    throw std::runtime_error("JSON specification file config.json not found in " + bundle +
-                             ": no such file or directory");
+    if (error.code() != ENOENT && error.code() != ENOTDIR) throw;
+    throw std::runtime_error("JSON specification file config.json not found in " + bundle + ": " +
+                             base::errno_text(error.code()));
   }
-  return parse(text, bundle, "config.json");
+}
+
+Config Config::load(const std::string& bundle) {
+  return parse(read_config_text(bundle), bundle, "config.json");
 }
 
 }  // namespace berth::oci

@@ -178,6 +178,9 @@ struct Config {
   static Config parse(const std::string& text, const std::string& bundle, const std::string& file);
 };
 
+/// The text of BUNDLE/config.json. Throws std::runtime_error `JSON specification file config.json not found …`.
+std::string read_config_text(const std::string& bundle);
+
 /// A process object alone (`exec --process`), validated the same way.
 Process parse_process(const std::string& text, const std::string& file);
 

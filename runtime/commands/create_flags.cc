@@ -1,0 +1,67 @@
+#include "commands/create_flags.h"
+
+#include <stdexcept>
+
+namespace berth::runtime {
+
+namespace {
+
+void check_globals(const Globals& globals) {
+  if (globals.systemd_cgroup) throw std::runtime_error("--systemd-cgroup is not supported yet");
+  if (globals.cgroup_manager == "systemd") throw std::runtime_error("--cgroup-manager systemd is not supported yet");
+}
+
+}  // namespace
+
+void refuse_flag(const char* flag, const std::string& value) {
+  if (!value.empty()) throw std::runtime_error(std::string("--") + flag + " is not supported yet");
+}
+
+void check_console(bool terminal, bool detached, const std::string& console_socket) {
+  if (detached && terminal && console_socket.empty()) {
+    throw std::runtime_error("cannot allocate tty if runc will detach without setting console socket");
+  }
+  if ((!detached || !terminal) && !console_socket.empty()) {
+    throw std::runtime_error("cannot use console socket if runc will not detach or allocate tty");
+  }
+}
+
+void CreateFlags::define(CommandLine& line) {
+  line.value("bundle,b", bundle_, "the bundle's directory (default: the current directory)");
+  line.value("console-socket", console_socket_, "AF_UNIX socket that receives the master end of the console");
+  line.value("pidfd-socket", pidfd_socket_, "AF_UNIX socket that receives a pidfd (not supported yet)");
+  line.value("pid-file", pid_file_, "write the process id to this file");
+  line.flag("no-pivot", no_pivot_, "do without pivot_root, for a root file system on a ramdisk");
+  line.flag("no-new-keyring", no_new_keyring_, "inherit the caller's session keyring");
+  line.number("preserve-fds", preserve_fds_, "pass this many more file descriptors to the container");
+  line.values("network", network_.networks, "attach to this CNI network: NAME[:INTERFACE] (repeatable)");
+  line.values("publish,p", network_.publish, "publish a port: [IP:]HOST:CONTAINER[/PROTOCOL] (repeatable)");
+  line.value("net-dir", network_.net_dir, "directory of network configurations (default: /etc/cni/net.d)");
+  line.value("cni-path", network_.cni_path, "directories of CNI plugins, ':' between them (default: /opt/cni/bin)");
+}
+
+CreateFlags::Prepared CreateFlags::prepare(const Globals& globals, const std::string& id, bool detached,
+                                           CreateOptions& options) const {
+  check_globals(globals);
+  validate_container_id(id);
+  refuse_flag("pidfd-socket", pidfd_socket_);
+  if (preserve_fds_ < 0) throw std::runtime_error("--preserve-fds must not be negative");
+  options.id = id;
+  options.bundle = absolute_path(bundle_.empty() ? "." : bundle_);
+  options.console_socket = absolute_path(console_socket_);
+  options.pid_file = absolute_path(pid_file_);
+  options.no_pivot = no_pivot_;
+  options.no_new_keyring = no_new_keyring_;
+  options.preserve_fds = preserve_fds_;
+  options.no_cgroups = globals.cgroup_manager == "disabled";
+
+  Prepared prepared;
+  prepared.config_json = oci::read_config_text(options.bundle);
+  if (!network_.empty()) prepared.config_json = add_networking(prepared.config_json, network_);
+  prepared.config = oci::Config::parse(prepared.config_json, options.bundle, "config.json");
+  if (!network_.empty()) require_own_network(prepared.config);
+  if (prepared.config.process) check_console(prepared.config.process->terminal, detached, console_socket_);
+  return prepared;
+}
+
+}  // namespace berth::runtime

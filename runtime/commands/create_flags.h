@@ -1,0 +1,44 @@
+#pragma once
+
+#include <string>
+
+#include "commands/command.h"
+#include "commands/command_line.h"
+#include "container/lifecycle.h"
+#include "network/network_flags.h"
+
+namespace berth::runtime {
+
+/// What `create` and `run` have in common: their flags, and the way from those to a complete configuration.
+class CreateFlags {
+ public:
+  void define(CommandLine& line);
+
+  /// Everything that lifecycle.h needs.
+  struct Prepared {
+    oci::Config config;
+    std::string config_json;
+  };
+
+  /// Fills in `options`, then loads, completes and checks the bundle's configuration. `detached`: nobody will be there
+  /// to relay a terminal.
+  Prepared prepare(const Globals& globals, const std::string& id, bool detached, CreateOptions& options) const;
+
+ private:
+  std::string bundle_;
+  std::string console_socket_;
+  std::string pidfd_socket_;
+  std::string pid_file_;
+  bool no_pivot_ = false;
+  bool no_new_keyring_ = false;
+  int preserve_fds_ = 0;
+  NetworkFlags network_;
+};
+
+/// Throws runc's text if a terminal and --console-socket do not fit together.
+void check_console(bool terminal, bool detached, const std::string& console_socket);
+
+/// Throws `--FLAG is not supported yet` if `value` was given.
+void refuse_flag(const char* flag, const std::string& value);
+
+}  // namespace berth::runtime

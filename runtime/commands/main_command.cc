@@ -1,0 +1,181 @@
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <cstring>
+#include <filesystem>
+#include <iterator>
+
+#include "base/file.h"
+#include "commands/command.h"
+#include "commands/command_line.h"
+#include "commands/version.h"
+#include "container/lifecycle.h"
+#include "log.h"
+
+namespace berth::runtime {
+
+namespace {
+
+constexpr Command kCommands[] = {
+    {"create", "create a container", create_command},
+    {"delete", "delete any resources held by the container", delete_command},
+    {"exec", "execute a new process inside the container", exec_command},
+    {"features", "show the enabled features", features_command},
+    {"kill", "send a signal to the container's init process", kill_command},
+    {"list", "list the containers of the given root", list_command},
+    {"port", "list the published ports of a container", port_command},
+    {"run", "create and run a container", run_command},
+    {"spec", "create a new specification file", spec_command},
+    {"start", "execute the process of a created container", start_command},
+    {"state", "output the state of a container", state_command},
+};
+
+/// runc's commands that this runtime does not do yet: clients get told so, and that the name is right.
+constexpr const char* kCommandsToCome[] = {"checkpoint", "events", "pause", "ps", "restore", "resume", "update"};
+
+constexpr int kFailure = 1;
+constexpr int kUnknownCommand = 3;
+constexpr int kExecFailure = 255;
+
+struct GlobalFlags {
+  Globals globals;
+  std::string log_file;
+  std::string log_format = "text";
+  std::string rootless = "auto";
+  bool debug = false;
+  bool version = false;
+};
+
+void define(CommandLine& line, GlobalFlags& flags) {
+  line.value("root", flags.globals.root,
+             "directory for the state of containers, best on a tmpfs (default: /run/berth)");
+  line.value("log", flags.log_file, "append the log to this file (default: stderr)");
+  line.value("log-format", flags.log_format, "format of the log: text (default) or json");
+  line.flag("debug", flags.debug, "log what is being done");
+  line.flag("systemd-cgroup", flags.globals.systemd_cgroup, "let systemd manage cgroups (not supported yet)");
+  line.value("cgroup-manager", flags.globals.cgroup_manager, "cgroupfs (default), systemd or disabled");
+  line.value("rootless", flags.rootless, "ignore cgroup permission errors: true, false or auto (default)");
+  line.flag("version,v", flags.version, "print the version");
+  line.stop_at_first_argument();
+}
+
+void check_choice(const char* flag, const std::string& value, std::initializer_list<const char*> choices) {
+  std::string list;
+  for (const char* choice : choices) {
+    if (value == choice) return;
+    if (*choice == '\0') continue;
+    list += (list.empty() ? "" : ", ") + std::string(choice);
+  }
+  throw std::runtime_error("invalid " + std::string(flag) + ": " + value + " (one of " + list + ")");
+}
+
+LogFormat log_format(const std::string& name) {
+  if (name == "text") return LogFormat::kText;
+  if (name == "json") return LogFormat::kJson;
+  throw std::runtime_error("invalid log-format: " + name);
+}
+
+const Command* find_command(const std::string& name) {
+  const auto* found = std::find_if(std::begin(kCommands), std::end(kCommands),
+                                   [&](const Command& command) { return name == command.name; });
+  return found == std::end(kCommands) ? nullptr : found;
+}
+
+std::string command_list() {
+  std::string text = "\nCOMMANDS:\n";
+  for (const auto& command : kCommands) {
+    text +=
+        std::string("   ") + command.name + std::string(11 - std::strlen(command.name), ' ') + command.summary + "\n";
+  }
+  return text + "   help       show this list, or the help of one command\n";
+}
+
+int dispatch(const Globals& globals, const Words& words) {
+  const auto& name = words.front();
+  if (const auto* command = find_command(name)) return command->run(globals, Words(words.begin() + 1, words.end()));
+  for (const char* coming : kCommandsToCome) {
+    if (name == coming) throw std::runtime_error("berth: command " + name + " is not supported yet");
+  }
+  log_error("No help topic for '" + name + "'");
+  return kUnknownCommand;
+}
+
+int run_words(const Words& all, const char* called_as) {
+  GlobalFlags flags;
+  CommandLine line({"berth", "a compact OCI runtime that connects containers to networks", "command [arguments...]"});
+  define(line, flags);
+  auto words = line.parse(all);
+  if (flags.version) {
+    print(version_text(called_as));
+    return 0;
+  }
+  open_log(flags.log_file, log_format(flags.log_format), flags.debug);
+  check_choice("rootless", flags.rootless, {"auto", "true", "false"});
+  check_choice("cgroup-manager", flags.globals.cgroup_manager, {"", "cgroupfs", "systemd", "disabled"});
+  flags.globals.root = absolute_path(flags.globals.root);
+
+  const bool wants_help = !words.empty() && (words[0] == "help" || words[0] == "h");
+  if (words.empty() || (wants_help && words.size() == 1)) throw HelpRequested(line.help() + command_list());
+  if (wants_help) words = {words[1], "--help"};
+  return dispatch(flags.globals, words);
+}
+
+/// The namespace of users that the kernel started with (PROC_USER_INIT_INO of its proc_ns.h).
+bool in_initial_user_namespace() {
+  constexpr ino_t kInitialUserNamespace = 0xEFFFFFFD;
+  struct stat status {};
+  return ::stat("/proc/self/ns/user", &status) != 0 || status.st_ino == kInitialUserNamespace;
+}
+
+std::string default_root() {
+  const char* runtime_directory = std::getenv("XDG_RUNTIME_DIR");
+  if (runtime_directory == nullptr || *runtime_directory == '\0') return "/run/berth";
+  if (::geteuid() == 0) {
+    const char* user = std::getenv("USER");
+    if (user == nullptr || std::strcmp(user, "root") == 0 || in_initial_user_namespace()) return "/run/berth";
+  }
+  return std::string(runtime_directory) + "/berth";
+}
+
+}  // namespace
+
+Store Globals::store() const {
+  if (root == "/") throw std::runtime_error("Option --root argument should not be set to /");
+  return Store(root.empty() ? default_root() : root);
+}
+
+void print(const std::string& text) {
+  base::write_all(STDOUT_FILENO, text, "stdout");
+}
+
+std::string absolute_path(const std::string& path) {
+  if (path.empty()) return path;
+  auto clean = std::filesystem::absolute(path).lexically_normal().string();
+  while (clean.size() > 1 && clean.ends_with('/')) clean.pop_back();
+  return clean;
+}
+
+int run_command_line(int argc, char** argv) {
+  try {
+    const int status = run_words(Words(argv + std::min(argc, 1), argv + argc), argc > 0 ? argv[0] : "berth");
+    finish_log();
+    return status;
+  } catch (const HelpRequested& help) {
+    print(help.what());
+    return 0;
+  } catch (const UsageError& error) {
+    print(error.usage());
+    log_error(error.what());
+    return kFailure;
+  } catch (const ExecError& error) {
+    log_error(error.what());
+    return kExecFailure;
+  } catch (const std::exception& error) {
+    log_error(error.what());
+    return kFailure;
+  }
+}
+
+}  // namespace berth::runtime

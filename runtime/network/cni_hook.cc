@@ -1,0 +1,46 @@
+#include "network/cni_hook.h"
+
+#include <unistd.h>
+
+#include <climits>
+#include <cstdlib>
+#include <filesystem>
+#include <stdexcept>
+#include <vector>
+
+#include "base/error.h"
+
+namespace berth::runtime {
+
+namespace {
+
+std::string own_directory() {
+  char path[PATH_MAX];
+  const auto length = base::check(::readlink("/proc/self/exe", path, sizeof path), "read", "/proc/self/exe");
+  return std::filesystem::path(std::string(path, static_cast<size_t>(length))).parent_path().string();
+}
+
+}  // namespace
+
+std::string find_cni_hook() {
+  std::vector<std::string> places;
+  const char* named = std::getenv("BERTH_CNI_HOOK");
+  if (named != nullptr && *named != '\0') {
+    // Hooks have absolute paths, whatever the directory they are run in.
+    places.push_back(std::filesystem::absolute(named).string());
+  } else {
+    const auto here = own_directory();
+    places.push_back(here + "/cni-hook");
+    places.push_back((std::filesystem::path(here) / "../libexec/berth/cni-hook").lexically_normal().string());
+    places.push_back("/usr/local/libexec/berth/cni-hook");
+  }
+  std::string list;
+  for (const auto& place : places) {
+    if (::access(place.c_str(), X_OK) == 0) return place;
+    list += (list.empty() ? "" : ", ") + place;
+  }
+  throw std::runtime_error("--network and --publish need the cni-hook program, which is not in " + list +
+                           " (BERTH_CNI_HOOK can name it)");
+}
+
+}  // namespace berth::runtime

@@ -1,0 +1,138 @@
+#include "network/network_flags.h"
+
+#include <strings.h>
+
+#include <filesystem>
+#include <stdexcept>
+
+#include "base/json.h"
+#include "network/cni_hook.h"
+#include "oci/network_annotations.h"
+
+namespace berth::runtime {
+
+namespace {
+
+using base::Json;
+
+/// The hook's limit for all plugins of all networks, in seconds.
+constexpr int kHookTimeout = 30;
+
+/// The value of `key` as JsonObject finds it (any case, the last one), made an empty `kind` if it is not there.
+Json& member(Json& object, const char* key, const Json& kind) {
+  Json* found = nullptr;
+  for (auto it = object.begin(); it != object.end(); ++it) {
+    if (::strcasecmp(it.key().c_str(), key) == 0) found = &*it;
+  }
+  if (found == nullptr) found = &object[key];
+  if (found->is_null()) *found = kind;
+  if (found->type() != kind.type()) {
+    throw std::runtime_error(std::string("config.json: ") + key + ": expected " + kind.type_name() + ", got " +
+                             base::describe(*found));
+  }
+  return *found;
+}
+
+std::string joined(const std::vector<std::string>& parts, char separator) {
+  std::string text;
+  for (const auto& part : parts) {
+    if (!text.empty()) text += separator;
+    text += part;
+  }
+  return text;
+}
+
+std::string absolute(const std::string& path) {
+  return std::filesystem::absolute(path).lexically_normal().string();
+}
+
+std::string absolute_list(const std::string& paths) {
+  std::vector<std::string> parts;
+  for (size_t start = 0; start <= paths.size();) {
+    const auto end = std::min(paths.find(':', start), paths.size());
+    if (end > start) parts.push_back(absolute(paths.substr(start, end - start)));
+    start = end + 1;
+  }
+  return joined(parts, ':');
+}
+
+void require_values(const char* flag, const std::vector<std::string>& values) {
+  for (const auto& value : values) {
+    if (value.empty()) throw std::runtime_error(std::string(flag) + " must not be empty");
+  }
+}
+
+/// The annotations that say what the flags say, over those the configuration has.
+oci::Annotations annotations_of(const NetworkFlags& flags, const Json& present) {
+  require_values("--network", flags.networks);
+  require_values("--publish", flags.publish);
+  oci::Annotations annotations;
+  for (auto it = present.begin(); it != present.end(); ++it) {
+    if (it->is_string()) annotations[it.key()] = it->get<std::string>();
+  }
+  if (!flags.networks.empty()) {
+    annotations[oci::annotation::kNetworks] = oci::format_networks(oci::parse_networks(joined(flags.networks, ',')));
+  }
+  if (!flags.publish.empty()) {
+    annotations[oci::annotation::kPorts] = oci::format_ports(oci::parse_ports(joined(flags.publish, ',')));
+  }
+  if (!flags.net_dir.empty()) annotations[oci::annotation::kNetDir] = absolute(flags.net_dir);
+  if (!flags.cni_path.empty()) annotations[oci::annotation::kCniPath] = absolute_list(flags.cni_path);
+  if (oci::network_setup(annotations).empty()) {
+    throw std::runtime_error("--net-dir and --cni-path need --network or --publish");
+  }
+  return annotations;
+}
+
+bool runs_cni_hook(const Json& stage) {
+  for (const auto& hook : stage) {
+    const auto path = hook.is_object() ? hook.find("path") : hook.end();
+    if (hook.is_object() && path != hook.end() && path->is_string() &&
+        std::filesystem::path(path->get<std::string>()).filename() == "cni-hook") {
+      return true;
+    }
+  }
+  return false;
+}
+
+void add_hook(Json& hooks, const char* stage, const std::string& path) {
+  auto& entries = member(hooks, stage, Json::array());
+  if (runs_cni_hook(entries)) return;
+  entries.push_back(Json{{"path", path}, {"args", Json::array({"cni-hook", stage})}, {"timeout", kHookTimeout}});
+}
+
+}  // namespace
+
+std::string add_networking(const std::string& config_json, const NetworkFlags& flags) {
+  Json config;
+  try {
+    config = base::parse_json(config_json);
+    base::JsonObject{config};
+  } catch (const base::JsonError& error) {
+    throw std::runtime_error(std::string("config.json: ") + error.what());
+  }
+  auto& annotations = member(config, "annotations", Json::object());
+  for (const auto& [key, value] : annotations_of(flags, annotations)) annotations[key] = value;
+
+  auto& hooks = member(config, "hooks", Json::object());
+  const auto path = find_cni_hook();
+  if (!runs_cni_hook(member(hooks, "prestart", Json::array()))) add_hook(hooks, "createRuntime", path);
+  add_hook(hooks, "poststop", path);
+  return config.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
+void require_own_network(const oci::Config& config) {
+  const auto* network = config.linux_.find(oci::NamespaceType::kNetwork);
+  if (network == nullptr) {
+    throw std::runtime_error(
+        "--network and --publish need a network namespace of the container's own, but config.json has none in "
+        "linux.namespaces (the container would use the host's network)");
+  }
+  if (!network->path.empty()) {
+    throw std::runtime_error(
+        "--network and --publish need a network namespace of the container's own, but config.json joins " +
+        network->path + "; give these flags to the container that owns it");
+  }
+}
+
+}  // namespace berth::runtime
