@@ -55,6 +55,7 @@ struct ClientOptions {
   std::vector<std::string> plugin_directories{"/opt/cni/bin"};
   std::string cache_directory = "/var/lib/cni";
   std::optional<std::chrono::milliseconds> timeout;  ///< For each whole operation.
+  bool inherit_environment = true;                   ///< Else plugins get PATH and CNI_* only.
   std::function<void(const Timing&)> on_timing;      ///< May be empty.
 };
 
