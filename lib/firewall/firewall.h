@@ -55,6 +55,22 @@ class Busy : public std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
+/// A port that another container has already published, as far as the rules tell.
+struct Conflict {
+  PortMapping port;
+  Owner owner;  ///< ifname may be empty, or all of it if the rules do not say.
+};
+
+/// A port that was to be published belongs to another container.
+class PortTaken : public std::runtime_error {
+ public:
+  PortTaken(const std::string& what, Conflict conflict) : std::runtime_error(what), conflict_(std::move(conflict)) {}
+  const Conflict& conflict() const { return conflict_; }
+
+ private:
+  Conflict conflict_;
+};
+
 /// One firewall implementation in the calling thread's network namespace. Every operation is one atomic transaction per
 /// address family, and idempotent: publishing what is published and removing what is gone succeed.
 /// All throw base::SystemError (or Busy); std::invalid_argument for what this backend cannot express.
@@ -69,17 +85,16 @@ class Firewall {
   /// True if exactly the rules that `masquerade` would make are there.
   virtual bool is_masqueraded(const Owner& owner, const std::vector<net::IpNet>& addresses) = 0;
 
+  /// Throws PortTaken if another container has one of the ports, std::invalid_argument for conditions this backend
+  /// cannot express; nothing is changed then.
   virtual void publish(const Owner& owner, const Publication& publication) = 0;
   virtual void unpublish(const Owner& owner) = 0;
   /// Throws std::runtime_error naming the first rule or chain that is missing.
   virtual void check_published(const Owner& owner, const Publication& publication) = 0;
 
-  /// A port of `publication` that another owner has already published: its mapping and the owner as far as the rules
-  /// tell.
-  struct Conflict {
-    PortMapping port;
-    Owner owner;  ///< ifname may be empty.
-  };
+  /// A port of `publication` that another container has published: same protocol and port, on an address in common and
+  /// under the same conditions. (The interfaces of one container may publish the same port: runtimes give every network
+  /// of a container the same ports.)
   virtual std::optional<Conflict> find_conflict(const Owner& owner, const Publication& publication) = 0;
 
   /// Removes what belongs to `network` and whose owner `is_valid` rejects: masquerading and published ports. Owners are

@@ -1,0 +1,123 @@
+#include <algorithm>
+
+#include "base/rollback.h"
+#include "firewall/iptables/chains.h"
+#include "firewall/iptables/conflict.h"
+#include "firewall/iptables/iptables.h"
+#include "firewall/iptables/matches.h"
+#include "firewall/iptables/names.h"
+#include "firewall/iptables/publication.h"
+#include "firewall/iptables/transaction.h"
+
+namespace berth::firewall::iptables {
+
+namespace {
+
+using net::Family;
+
+Ownership ownership(const Owner& owner) {
+  return {owner, kPublishPrefix, kDnatChain, publish_comment(owner, false)};
+}
+
+/// The owner's chain: unmarked rules are recognised by the container's address in it.
+std::string choose_chain(const Ownership& chains, Table& table, const Publication& publication) {
+  return chains.choose(table, [&](const std::vector<Table::Found>&) {
+    const auto& container = table.family() == Family::kIpv4 ? publication.container_v4 : publication.container_v6;
+    const auto rules = table.rules(chains.shared());
+    return std::any_of(rules.begin(), rules.end(), [&](const Rule& rule) {
+      return container && dnat_address(table.family(), rule.target) == container->address;
+    });
+  });
+}
+
+void write_common(Table& table, const PublishOptions& options) {
+  for (const auto& chain : common_chains(options)) {
+    if (!table.has_chain(chain)) table.create_chain(chain);
+  }
+  for (const auto& [chain, rule, first] : common_rules(options, table.family())) {
+    const auto present = table.rules(chain);
+    if (std::find(present.begin(), present.end(), rule) != present.end()) continue;
+    if (first) {
+      table.insert_first(chain, rule);
+    } else {
+      table.append(chain, rule);
+    }
+  }
+}
+
+void require(Table& table, const std::string& chain, const Rule& rule, const std::string& what) {
+  const std::string where =
+      table.family() == Family::kIpv4 ? " of the iptables table nat" : " of the ip6tables table nat";
+  if (!table.has_chain(chain)) throw std::runtime_error("chain " + chain + where + " is missing");
+  const auto present = table.rules(chain);
+  if (std::find(present.begin(), present.end(), rule) == present.end()) {
+    throw std::runtime_error("chain " + chain + where + " lacks the rule " + what);
+  }
+}
+
+std::string describe(const Rule& rule) {
+  std::string text = "to " + rule.target.name;
+  if (const auto port = destination_port_of(rule)) text += " for port " + std::to_string(*port);
+  for (const auto port : destination_ports_of(rule)) text += " " + std::to_string(port);
+  return text;
+}
+
+}  // namespace
+
+void Iptables::publish(const Owner& owner, const Publication& publication) {
+  const Ownership chains = ownership(owner);
+  bool is_new = false;
+  base::Rollback rollback;
+  rollback.add("unpublish ports", [&] {
+    if (is_new) unpublish(owner);
+  });
+  change_tables(lock_timeout_, families_of(publication), [&](Table& table) {
+    const std::string chain = choose_chain(chains, table, publication);
+    if (const auto conflict = conflict_in(table, owner, chain, publication)) {
+      throw PortTaken(describe(*conflict), *conflict);
+    }
+    const bool was_there = table.has_chain(chain);
+    write_common(table, publication.options);
+    write_chain(table, chain, forwarding_rules(publication, table.family()), kDnatChain,
+                entry_rules(owner, publication, table.family(), chain, chain == chains.shared()));
+    if (!was_there) is_new = true;
+  });
+  rollback.dismiss();
+}
+
+void Iptables::unpublish(const Owner& owner) {
+  const Ownership chains = ownership(owner);
+  const std::string old_chain = shared_chain(kOldSnatPrefix, owner);
+  change_tables(lock_timeout_, existing_tables(), [&](Table& table) {
+    for (const auto& chain : chains.existing(table)) remove_chain(table, chain, kDnatChain);
+    if (table.has_chain(old_chain)) remove_chain(table, old_chain, kOldSnatChain);
+  });
+}
+
+void Iptables::check_published(const Owner& owner, const Publication& publication) {
+  const Ownership chains = ownership(owner);
+  for (const Family family : families_of(publication)) {
+    const auto table = Table::read(family);
+    const std::string chain = choose_chain(chains, *table, publication);
+    for (const auto& common : common_rules(publication.options, family)) {
+      require(*table, common.chain, common.rule, describe(common.rule));
+    }
+    for (const auto& rule : forwarding_rules(publication, family)) require(*table, chain, rule, describe(rule));
+    for (const auto& entry : entry_rules(owner, publication, family, chain, chain == chains.shared())) {
+      require(*table, kDnatChain, entry, describe(entry));
+    }
+  }
+}
+
+std::optional<Conflict> Iptables::find_conflict(const Owner& owner, const Publication& publication) {
+  const Ownership chains = ownership(owner);
+  for (const Family family : families_of(publication)) {
+    if (!Table::exists(family)) continue;
+    const auto table = Table::read(family);
+    const std::string chain = choose_chain(chains, *table, publication);
+    if (auto conflict = conflict_in(*table, owner, chain, publication)) return conflict;
+  }
+  return std::nullopt;
+}
+
+}  // namespace berth::firewall::iptables
