@@ -1,0 +1,76 @@
+#include <unistd.h>
+
+#include "allocator.h"
+#include "base/error.h"
+#include "cni/plugin/plugin.h"
+#include "config.h"
+
+namespace berth::host_local {
+namespace {
+
+cni::Result result_of(const Config& config, const std::vector<Allocation>& allocations) {
+  cni::Result result;
+  for (const auto& [address, gateway] : allocations) result.ips.push_back({std::nullopt, address, gateway});
+  result.routes = config.routes;
+  result.dns = config.dns;
+  return result;
+}
+
+/// Throws cni::Error(kNotAvailable) unless files can be made in `directory`, or in the parent that will hold it.
+void require_usable(const std::string& directory) {
+  if (::access(directory.c_str(), R_OK | W_OK | X_OK) == 0) return;
+  const auto slash = directory.rfind('/');
+  if (errno == ENOENT && slash != std::string::npos && slash != 0) return require_usable(directory.substr(0, slash));
+  throw cni::Error(cni::Code::kNotAvailable,
+                   "data directory " + directory + " cannot be used: " + base::errno_text(errno));
+}
+
+class HostLocal : public cni::Plugin {
+ public:
+  const char* name() const override { return "host-local"; }
+
+  cni::Result add(const cni::Request& request) override {
+    const auto config = Config::parse(request);
+    auto store = Store::create(config.directory);
+    cni::throw_if_interrupted();
+    return result_of(config, allocate(store, config.sets, owner_of(request), config.requested));
+  }
+
+  void del(const cni::Request& request) override {
+    if (auto store = Store::find(directory_of(request))) release(*store, owner_of(request));
+  }
+
+  void check(const cni::Request& request) override {
+    const auto store = Store::find(directory_of(request));
+    if (!store || store->addresses_of(owner_of(request)).empty())
+      throw cni::Error(cni::Code::kInternal,
+                       "host-local: Failed to find address added by container " + request.container_id());
+  }
+
+  void gc(const cni::Request& request) override {
+    auto store = Store::find(directory_of(request));
+    if (!store) return;
+    std::vector<Owner> valid;
+    for (const auto& attachment : request.valid_attachments().value_or(std::vector<cni::Attachment>()))
+      valid.push_back({attachment.container_id, attachment.ifname});
+    collect_garbage(*store, valid);
+  }
+
+  void status(const cni::Request& request) override {
+    const auto config = Config::parse(request);
+    require_usable(config.directory);
+    try {
+      if (const auto store = Store::find(config.directory)) require_free_addresses(*store, config.sets);
+    } catch (const base::SystemError& error) {
+      throw cni::Error(cni::Code::kNotAvailable, error.what());
+    }
+  }
+};
+
+}  // namespace
+}  // namespace berth::host_local
+
+int main() {
+  berth::host_local::HostLocal plugin;
+  return berth::cni::run_plugin(plugin);
+}
