@@ -88,7 +88,10 @@ class Firewall {
   /// Throws PortTaken if another container has one of the ports, std::invalid_argument for conditions this backend
   /// cannot express; nothing is changed then.
   virtual void publish(const Owner& owner, const Publication& publication) = 0;
-  virtual void unpublish(const Owner& owner) = 0;
+  /// Removes the owner's published ports; needs to know nothing about them. Returns what was removed, as far as the
+  /// rules tell (without `container_port`; `host_ip` 0.0.0.0 or :: is every address of that family), so that its
+  /// connections can be forgotten.
+  virtual std::vector<PortMapping> unpublish(const Owner& owner) = 0;
   /// Throws std::runtime_error naming the first rule or chain that is missing.
   virtual void check_published(const Owner& owner, const Publication& publication) = 0;
 

@@ -17,7 +17,7 @@ class Iptables final : public Firewall {
   bool is_masqueraded(const Owner& owner, const std::vector<net::IpNet>& addresses) override;
 
   void publish(const Owner& owner, const Publication& publication) override;
-  void unpublish(const Owner& owner) override;
+  std::vector<PortMapping> unpublish(const Owner& owner) override;
   void check_published(const Owner& owner, const Publication& publication) override;
   std::optional<Conflict> find_conflict(const Owner& owner, const Publication& publication) override;
 

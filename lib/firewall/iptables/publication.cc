@@ -40,6 +40,19 @@ uint8_t protocol_number(const std::string& protocol) {
   throw std::invalid_argument("unknown protocol \"" + protocol + "\"");
 }
 
+std::string protocol_name(uint8_t number) {
+  switch (number) {
+    case IPPROTO_TCP:
+      return "tcp";
+    case IPPROTO_UDP:
+      return "udp";
+    case IPPROTO_SCTP:
+      return "sctp";
+    default:
+      return "";
+  }
+}
+
 bool concerns(const PortMapping& port, Family family) {
   return !port.host_ip || port.host_ip->family() == family;
 }
@@ -75,6 +88,21 @@ std::vector<Rule> forwarding_rules(const Publication& publication, Family family
     rules.push_back(base);
   }
   return rules;
+}
+
+std::vector<PortMapping> published_by(const std::vector<Rule>& rules) {
+  std::vector<PortMapping> ports;
+  for (const Rule& rule : rules) {
+    const auto host_port = destination_port_of(rule);
+    if (rule.target.name != "DNAT" || !host_port) continue;
+    PortMapping port;
+    port.host_port = *host_port;
+    port.protocol = protocol_name(rule.protocol);
+    const auto& address = rule.destination.net;
+    port.host_ip = address.prefix == 0 ? net::IpAddress::any(rule.family()) : address.address;
+    ports.push_back(port);
+  }
+  return ports;
 }
 
 std::vector<Rule> entry_rules(const Owner& owner, const Publication& publication, Family family,

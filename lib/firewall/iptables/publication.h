@@ -17,11 +17,16 @@ bool concerns(const PortMapping& port, net::Family family);
 /// The host address it is limited to; nullopt: every local one.
 std::optional<net::IpAddress> limited_to(const PortMapping& port);
 
+/// The name of a protocol number; "" for any but the three.
+std::string protocol_name(uint8_t number);
+
 /// The families in which there is anything to publish.
 std::vector<net::Family> families_of(const Publication& publication);
 
 /// The rules of the owner's chain.
 std::vector<Rule> forwarding_rules(const Publication& publication, net::Family family);
+/// What such rules publish (without `container_port`).
+std::vector<PortMapping> published_by(const std::vector<Rule>& rules);
 /// The rules of CNI-HOSTPORT-DNAT that send packets to the owner's `chain`. Throws std::invalid_argument for conditions
 /// that cannot be expressed.
 std::vector<Rule> entry_rules(const Owner& owner, const Publication& publication, net::Family family,

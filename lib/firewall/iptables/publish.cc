@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <map>
 
 #include "base/rollback.h"
 #include "firewall/iptables/chains.h"
@@ -85,13 +86,24 @@ void Iptables::publish(const Owner& owner, const Publication& publication) {
   rollback.dismiss();
 }
 
-void Iptables::unpublish(const Owner& owner) {
+std::vector<PortMapping> Iptables::unpublish(const Owner& owner) {
   const Ownership chains = ownership(owner);
   const std::string old_chain = shared_chain(kOldSnatPrefix, owner);
+  std::map<Family, std::vector<PortMapping>> removed;
   change_tables(lock_timeout_, existing_tables(), [&](Table& table) {
-    for (const auto& chain : chains.existing(table)) remove_chain(table, chain, kDnatChain);
+    auto& ports = removed[table.family()];
+    ports.clear();
+    for (const auto& chain : chains.existing(table)) {
+      const auto published = published_by(table.rules(chain));
+      ports.insert(ports.end(), published.begin(), published.end());
+      remove_chain(table, chain, kDnatChain);
+    }
     if (table.has_chain(old_chain)) remove_chain(table, old_chain, kOldSnatChain);
   });
+  auto& all = removed[Family::kIpv4];
+  const auto& v6 = removed[Family::kIpv6];
+  all.insert(all.end(), v6.begin(), v6.end());
+  return all;
 }
 
 void Iptables::check_published(const Owner& owner, const Publication& publication) {
