@@ -168,6 +168,15 @@ void enable_forwarding(const std::vector<IpConfig>& ips) {
   if (has_family(ips, net::Family::kIpv6)) sysctl::ensure("net/ipv6/conf/all/forwarding", "1");
 }
 
+Interface describe(const net::Link& link, const std::string& sandbox, const std::string& version) {
+  Interface described;
+  described.name = link.name;
+  described.mac = link.mac.to_string();
+  described.sandbox = sandbox;
+  if (compare_versions(version, "1.1.0") >= 0) described.mtu = link.mtu;
+  return described;
+}
+
 std::vector<net::IpNet> addresses_of(const Result& result) {
   std::vector<net::IpNet> addresses;
   for (const auto& ip : result.ips) addresses.push_back(ip.address);

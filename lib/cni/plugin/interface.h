@@ -42,6 +42,9 @@ void configure(net::Netlink& container, const net::Link& link, const Result& res
 /// Switches on forwarding for the families of these addresses, in the calling thread's namespace.
 void enable_forwarding(const std::vector<IpConfig>& ips);
 
+/// A link as the result lists it; `sandbox`: the namespace's path, empty on the host. `mtu` is left out before 1.1.0.
+Interface describe(const net::Link& link, const std::string& sandbox, const std::string& version);
+
 /// The addresses of a result.
 std::vector<net::IpNet> addresses_of(const Result& result);
 

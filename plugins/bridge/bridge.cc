@@ -1,0 +1,218 @@
+#include "bridge/bridge.h"
+
+#include <algorithm>
+#include <memory>
+
+#include "base/json.h"
+#include "base/rollback.h"
+#include "bridge/config.h"
+#include "bridge/host_side.h"
+#include "bridge/masquerade.h"
+#include "cni/error.h"
+#include "cni/plugin/delegate.h"
+#include "cni/plugin/interface.h"
+#include "firewall/firewall.h"
+#include "net/announce.h"
+#include "net/netlink.h"
+#include "net/sysctl.h"
+
+namespace berth::bridge {
+
+namespace {
+
+using cni::Code;
+using cni::Request;
+using cni::Result;
+namespace interface = cni::interface;
+
+/// The container's place among the interfaces of the result.
+constexpr int64_t kContainerInterface = 2;
+
+bool is_default(const cni::Route& route) {
+  return route.dst.prefix == 0;
+}
+
+/// isDefaultGateway: a default route per family through its gateway, unless IPAM gave one with a gateway.
+void add_default_routes(Result& result) {
+  for (const auto& ip : result.ips) {
+    const auto family = ip.address.address.family();
+    const bool has_one = std::any_of(result.routes.begin(), result.routes.end(), [&](const cni::Route& route) {
+      return is_default(route) && route.gw && route.dst.address.family() == family;
+    });
+    if (has_one || !ip.gateway) continue;
+    cni::Route route;
+    route.dst = {net::IpAddress::any(family), 0};
+    route.gw = ip.gateway;
+    result.routes.push_back(route);
+  }
+}
+
+/// IPAM's answer as this plugin passes it on.
+Result lease(const Request& request, const Config& config, base::Rollback& rollback) {
+  auto result = cni::ipam::add(request, rollback);
+  if (result.ips.empty()) throw cni::Error(Code::kInternal, "IPAM plugin returned missing IP config");
+  for (auto& ip : result.ips) {
+    ip.interface.reset();
+    if (config.is_gateway && !ip.gateway) ip.gateway = ip.address.network().address.next();
+  }
+  if (config.is_default_gateway) add_default_routes(result);
+  return result;
+}
+
+void prepare_sysctls(const std::string& ifname, bool detect_duplicates) {
+  const auto v6 = "net/ipv6/conf/" + ifname;
+  if (detect_duplicates) {
+    net::sysctl::try_write(v6 + "/enhanced_dad", "1");
+    net::sysctl::try_write(v6 + "/accept_dad", "1");
+  } else {
+    net::sysctl::try_write(v6 + "/accept_dad", "0");
+  }
+  net::sysctl::try_write("net/ipv4/conf/" + ifname + "/arp_notify", "1");
+}
+
+/// The container's end of the veth pair.
+struct ContainerSide {
+  net::Netlink netlink;
+  net::Link link;
+};
+
+/// Sets up the container's end, with the result's addresses and routes where there are any.
+ContainerSide set_up_container(const net::NetNs& netns, const std::string& ifname, const Config& config,
+                               const Result& result) {
+  return netns.within([&] {
+    auto netlink = net::Netlink::here();
+    auto link = netlink.link(ifname);
+    if (config.has_ipam) {
+      prepare_sysctls(ifname, config.detect_duplicates);
+      interface::configure(
+          netlink, link, result,
+          config.detect_duplicates ? interface::DuplicateDetection::kWait : interface::DuplicateDetection::kSkip);
+    } else if (!config.disable_container_interface) {
+      netlink.set_up(link.index);
+    }
+    return ContainerSide{std::move(netlink), std::move(link)};
+  });
+}
+
+void announce(const net::NetNs& netns, ContainerSide& container, const Result& result) {
+  netns.within([&] { net::announce(container.netlink, container.link, interface::addresses_of(result)); });
+}
+
+}  // namespace
+
+Result BridgePlugin::add(const Request& request) {
+  const auto config = Config::parse(request);
+  const auto netns = interface::open_netns(request);
+  const auto masquerade = config.ip_masq ? Masquerade::open(config.ip_masq_backend) : nullptr;
+  if (!config.has_ipam) Result().require_expressible_in(request.version());
+
+  HostSide host(config);
+  base::Rollback rollback;
+  host.attach(netns, request.ifname(), rollback);
+  cni::throw_if_interrupted();
+
+  Result result;
+  if (config.has_ipam) {
+    result = lease(request, config, rollback);
+    // Undone before IPAM gives the addresses to somebody else.
+    rollback.add("detach " + request.ifname(), [&host] { host.detach(); });
+    if (config.is_gateway) host.serve_as_gateway(result.ips, rollback);
+    cni::throw_if_interrupted();
+  }
+  auto container = set_up_container(netns, request.ifname(), config, result);
+  if (!config.disable_container_interface) host.wait_for_port();
+  announce(netns, container, result);
+  cni::throw_if_interrupted();
+
+  result.interfaces = host.interfaces(request.version());
+  result.interfaces.insert(result.interfaces.begin() + kContainerInterface,
+                           interface::describe(container.link, request.netns(), request.version()));
+  for (auto& ip : result.ips) ip.interface = kContainerInterface;
+  if (config.dns) result.dns = *config.dns;
+  if (masquerade) {
+    rollback.add("remove masquerading", [&] { masquerade->remove(request); });
+    masquerade->add(request, interface::addresses_of(result));
+  }
+  if (config.is_gateway) interface::enable_forwarding(result.ips);
+  cni::throw_if_interrupted();
+  rollback.dismiss();
+  return result;
+}
+
+namespace {
+
+/// The host's end of an attachment whose namespace cannot be reached any more, but may still be alive.
+void delete_host_end(const Request& request) {
+  if (!request.previous()) return;
+  auto host = net::Netlink::here();
+  for (const auto& recorded : request.previous()->interfaces) {
+    if (!recorded.sandbox.empty() || !recorded.name.starts_with("veth")) continue;
+    const auto link = host.find_link(recorded.name);
+    if (link && link->kind == "veth") host.delete_link(link->index);
+  }
+}
+
+void delete_interface(const Request& request) {
+  const auto netns = interface::find_netns(request);
+  if (netns) {
+    net::Netlink::in(*netns).delete_link(request.ifname());
+  } else {
+    delete_host_end(request);
+  }
+}
+
+void remove_masquerading(const Request& request) {
+  const auto config = MasqueradeConfig::parse(request);
+  if (!config.enabled || !firewall::why_unusable(config.backend).empty()) return;
+  Masquerade::open(config.backend)->remove(request);
+}
+
+/// A DHCP lease is given back through the interface that has it.
+bool releases_through_the_interface(const Request& request) {
+  const auto ipam = base::JsonObject(request.config()).object("ipam");
+  return ipam && ipam->string("type") == "dhcp";
+}
+
+}  // namespace
+
+void BridgePlugin::del(const Request& request) {
+  const bool has_ipam = cni::ipam::configured(request);
+  const bool release_first = has_ipam && releases_through_the_interface(request);
+  base::BestEffort cleanup;
+  if (release_first) cleanup.attempt("release addresses", [&] { cni::ipam::del(request); });
+  cleanup.attempt("delete interface " + request.ifname(), [&] { delete_interface(request); });
+  cleanup.attempt("remove masquerading", [&] { remove_masquerading(request); });
+  // Only now may IPAM give the addresses to somebody else.
+  if (has_ipam && !release_first) {
+    if (cleanup.failures().empty()) return cni::ipam::del(request);  // its error object goes through as it is
+    cleanup.attempt("release addresses", [&] { cni::ipam::del(request); });
+  }
+  cleanup.finish();
+}
+
+void BridgePlugin::gc(const Request& request) {
+  base::BestEffort cleanup;
+  cleanup.attempt("remove stale masquerading", [&] {
+    const auto config = MasqueradeConfig::parse(request);
+    if (config.enabled && firewall::why_unusable(config.backend).empty()) {
+      Masquerade::open(config.backend)->collect_garbage(request);
+    }
+  });
+  if (cni::ipam::configured(request)) cleanup.attempt("collect stale addresses", [&] { cni::ipam::gc(request); });
+  cleanup.finish();
+}
+
+void BridgePlugin::status(const Request& request) {
+  const auto config = Config::parse(request);
+  const auto bridge = net::Netlink::here().find_link(config.bridge);
+  if (bridge && bridge->kind != "bridge") {
+    throw cni::Error(Code::kNotAvailable, "\"" + config.bridge + "\" already exists but is not a bridge");
+  }
+  if (config.ip_masq) {
+    const auto reason = firewall::why_unusable(config.ip_masq_backend);
+    if (!reason.empty()) throw cni::Error(Code::kNotAvailable, "ipMasq is not possible: " + reason);
+  }
+  if (config.has_ipam) cni::ipam::status(request);
+}
+
+}  // namespace berth::bridge
