@@ -1,0 +1,81 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <ostream>
+
+#include "base/json.h"
+#include "oci/config.h"
+#include "oci/unsupported.h"
+
+namespace berth::oci {
+namespace {
+
+using base::Json;
+
+struct Property {
+  const char* pointer;
+  const char* value;
+  const char* empty_value;
+  const char* name;
+};
+
+std::ostream& operator<<(std::ostream& out, const Property& property) {
+  return out << property.name;
+}
+
+/// The error for the default specification with one more property, or "".
+std::string error_with(const char* pointer, const char* value) {
+  auto json = Json::parse(default_spec(false));
+  json[Json::json_pointer(pointer)] = Json::parse(value);
+  try {
+    Config::parse(json.dump(), "/bundle", "config.json");
+  } catch (const std::runtime_error& error) {
+    return error.what();
+  }
+  return "";
+}
+
+class UnsupportedTest : public ::testing::TestWithParam<Property> {};
+
+TEST_P(UnsupportedTest, IsRefusedByName) {
+  EXPECT_EQ(error_with(GetParam().pointer, GetParam().value),
+            std::string("config.json: ") + GetParam().name + " is not supported yet");
+}
+
+TEST_P(UnsupportedTest, AsksForNothingIfItIsEmpty) {
+  EXPECT_EQ(error_with(GetParam().pointer, GetParam().empty_value), "");
+  EXPECT_EQ(error_with(GetParam().pointer, "null"), "");
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Properties, UnsupportedTest,
+    ::testing::Values(
+        Property{"/linux/seccomp", R"({"defaultAction": "SCMP_ACT_ALLOW"})", "{}", "linux.seccomp"},
+        Property{"/linux/intelRdt", R"({"closID": "x"})", "{}", "linux.intelRdt"},
+        Property{"/linux/netDevices", R"({"eth1": {"name": "eth0"}})", "{}", "linux.netDevices"},
+        Property{"/linux/memoryPolicy", R"({"mode": "MPOL_BIND"})", "{}", "linux.memoryPolicy"},
+        Property{"/linux/personality", R"({"domain": "LINUX32"})", "{}", "linux.personality"},
+        Property{"/linux/mountLabel", "\"system_u:x\"", "\"\"", "linux.mountLabel"},
+        Property{"/linux/resources/network", R"({"classID": 5})", R"({"priorities": []})", "linux.resources.network"},
+        Property{"/linux/resources/rdma", R"({"mlx5_1": {"hcaHandles": 3}})", "{}", "linux.resources.rdma"},
+        Property{"/linux/resources/memory/kernelTCP", "1024", "-1", "linux.resources.memory.kernelTCP"},
+        Property{"/linux/resources/blockIO/leafWeight", "10", "0", "linux.resources.blockIO.leafWeight"},
+        Property{"/process/scheduler", R"({"policy": "SCHED_FIFO"})", "{}", "process.scheduler"},
+        Property{"/process/ioPriority", R"({"class": "IOPRIO_CLASS_IDLE"})", "{}", "process.ioPriority"},
+        Property{"/process/execCPUAffinity", R"({"initial": "0"})", R"({"initial": ""})", "process.execCPUAffinity"},
+        Property{"/process/apparmorProfile", "\"docker-default\"", "\"\"", "process.apparmorProfile"},
+        Property{"/process/selinuxLabel", "\"system_u:x\"", "\"\"", "process.selinuxLabel"},
+        Property{"/mounts/0/uidMappings", R"([{"containerID": 0, "hostID": 1, "size": 1}])", "[]",
+                 "mounts[0].uidMappings"}));
+
+TEST(UnsupportedMountTest, OptionsAreRefusedByName) {
+  for (const char* option : {"idmap", "ridmap", "tmpcopyup", "rro", "rnosuid", "rstrictatime"}) {
+    SCOPED_TRACE(option);
+    EXPECT_EQ(error_with("/mounts/1/options", ("[\"" + std::string(option) + "\"]").c_str()),
+              "config.json: mounts[1].options: option \"" + std::string(option) + "\" is not supported yet");
+  }
+  EXPECT_EQ(error_with("/mounts/1/options", R"(["ro", "rbind", "rprivate", "mode=755"])"), "");
+}
+
+}  // namespace
+}  // namespace berth::oci
