@@ -42,7 +42,9 @@ Link check_bridge(Netlink& host, const Config& config, const Result& previous) {
   if (!bridge) fail("bridge " + config.bridge + " does not exist");
   if (bridge->kind != "bridge") fail("\"" + config.bridge + "\" already exists but is not a bridge");
   if (!bridge->is_up()) fail("bridge " + config.bridge + " is down");
-  require_mac(*bridge, recorded(previous, config.bridge, "").mac);
+  const auto& before = recorded(previous, config.bridge, "");
+  // Without a gateway address its hardware address follows its lowest port.
+  if (config.is_gateway && config.has_ipam) require_mac(*bridge, before.mac);
   if (bridge->is_promiscuous() != config.promiscuous) {
     fail("bridge " + config.bridge + " has promiscuous mode " + (config.promiscuous ? "off" : "on") +
          ", promiscMode says otherwise");
