@@ -1,0 +1,82 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <set>
+
+#include "base/json.h"
+#include "oci/config.h"
+#include "support/programs.h"
+
+namespace berth {
+namespace {
+
+using base::Json;
+
+Json features() {
+  return Json::parse(test::must_run({test::built("berth"), "features"}));
+}
+
+std::set<std::string> names(const Json& array) {
+  std::set<std::string> result;
+  for (const auto& entry : array) result.insert(entry.get<std::string>());
+  return result;
+}
+
+TEST(FeaturesTest, VersionsAndHooksAreThoseOfTheSpecification) {
+  const auto json = features();
+  EXPECT_EQ(json["ociVersionMin"], "1.0.0");
+  EXPECT_EQ(json["ociVersionMax"], "1.3.0");
+  EXPECT_EQ(json["hooks"].size(), 6u);
+}
+
+TEST(FeaturesTest, NamespacesAndCapabilitiesAreTheKernels) {
+  const auto linux_part = features()["linux"];
+  if (test::system_program("runc").empty()) GTEST_SKIP() << "runc is not installed";
+  const auto theirs = Json::parse(test::must_run({"runc", "features"}))["linux"];
+  // Debian's runc knows no time namespaces and no capability after its own release; it reports all it knows.
+  const auto ours = names(linux_part["namespaces"]);
+  for (const auto& name : names(theirs["namespaces"])) EXPECT_TRUE(ours.contains(name)) << name;
+  EXPECT_TRUE(linux_part["capabilities"].size() <= 41u);
+  for (const auto& name : names(linux_part["capabilities"])) {
+    EXPECT_TRUE(names(theirs["capabilities"]).contains(name)) << name;
+  }
+}
+
+TEST(FeaturesTest, EveryMountOptionReportedIsAcceptedAndNoOther) {
+  const auto reported = names(features()["mountOptions"]);
+  EXPECT_TRUE(reported.contains("rbind"));
+  for (const char* option : {"rro", "idmap", "tmpcopyup", "rprivate", "nosymfollow", "ro"}) {
+    auto config = Json::parse(oci::default_spec(false));
+    config["mounts"][1]["options"] = Json::array({option});
+    bool accepted = true;
+    try {
+      oci::Config::parse(config.dump(), "/b", "config.json");
+    } catch (const std::runtime_error&) {
+      accepted = false;
+    }
+    EXPECT_EQ(reported.contains(option), accepted) << option;
+  }
+}
+
+TEST(FeaturesTest, WhatIsRefusedIsNotReported) {
+  const auto linux_part = features()["linux"];
+  const std::pair<const char*, const char*> refusable[] = {
+      {"seccomp", R"({"defaultAction": "SCMP_ACT_ALLOW"})"},
+      {"intelRdt", R"({"closID": "x"})"},
+      {"netDevices", R"({"eth9": {}, "eth8": {"name": "x"}})"},
+  };
+  for (const auto& [key, value] : refusable) {
+    auto config = Json::parse(oci::default_spec(false));
+    config["linux"][key] = Json::parse(value);
+    const bool enabled = linux_part[key]["enabled"].get<bool>();
+    if (enabled) {
+      EXPECT_NO_THROW(oci::Config::parse(config.dump(), "/b", "config.json")) << key;
+    } else {
+      EXPECT_THROW(oci::Config::parse(config.dump(), "/b", "config.json"), std::runtime_error) << key;
+    }
+  }
+  EXPECT_FALSE(linux_part["cgroup"]["systemd"].get<bool>());
+}
+
+}  // namespace
+}  // namespace berth
