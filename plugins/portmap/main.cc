@@ -1,0 +1,7 @@
+#include "cni/plugin/plugin.h"
+#include "portmap/portmap.h"
+
+int main() {
+  berth::portmap::PortmapPlugin plugin;
+  return berth::cni::run_plugin(plugin);
+}
