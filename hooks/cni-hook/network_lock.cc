@@ -1,0 +1,31 @@
+#include "network_lock.h"
+
+#include <fcntl.h>
+#include <sys/file.h>
+
+#include <thread>
+
+#include "base/error.h"
+#include "base/file.h"
+
+namespace berth::cni_hook {
+namespace {
+
+constexpr const char* kDirectory = "/run/berth/networks";
+constexpr std::chrono::milliseconds kPause{5};
+
+}  // namespace
+
+NetworkLock::NetworkLock(const std::string& network, std::chrono::milliseconds timeout) {
+  base::make_directories(kDirectory, 0700);
+  const auto path = std::string(kDirectory) + "/" + network + ".lock";
+  fd_ = base::open_file(path, O_RDWR | O_CREAT, 0600);
+  const auto deadline = std::chrono::steady_clock::now() + timeout;
+  while (::flock(fd_.get(), LOCK_SH | LOCK_NB) != 0) {
+    if (errno != EWOULDBLOCK && errno != EINTR) base::throw_errno("lock " + path);
+    if (std::chrono::steady_clock::now() >= deadline) throw base::SystemError("lock " + path, ETIMEDOUT);
+    std::this_thread::sleep_for(kPause);
+  }
+}
+
+}  // namespace berth::cni_hook
