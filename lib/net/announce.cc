@@ -66,7 +66,8 @@ void announce_v6(const base::Fd& socket, const Link& link, const IpAddress& addr
   source.ipi6_ifindex = static_cast<unsigned>(link.index);
   std::memcpy(&source.ipi6_addr, address.bytes(), address.size());
   std::memcpy(CMSG_DATA(info), &source, sizeof source);
-  base::check(::sendmsg(socket.get(), &message, MSG_DONTWAIT), "announce address", address.to_string());
+  // A courtesy, and datagrams get lost anyway: an address that is not usable yet (duplicate detection) is no failure.
+  ::sendmsg(socket.get(), &message, MSG_DONTWAIT);
 }
 
 base::Fd open_icmpv6() {
@@ -87,7 +88,11 @@ void announce(Netlink& netlink, const Link& link, const std::vector<IpNet>& addr
   base::Fd icmpv6;
   for (const auto& net : addresses) {
     if (net.is_v4()) continue;
-    if (!icmpv6) icmpv6 = open_icmpv6();
+    if (!icmpv6) {
+      icmpv6 = open_icmpv6();
+      // Asking for a link makes the kernel finish pending work on its carrier; without that it has no multicast route.
+      netlink.link(link.index);
+    }
     announce_v6(icmpv6, link, net.address);
   }
 }
