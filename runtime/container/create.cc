@@ -1,0 +1,244 @@
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <sched.h>
+
+#include <memory>
+#include <stdexcept>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "base/rollback.h"
+#include "cgroups/cgroup.h"
+#include "container/creation.h"
+#include "container/hooks.h"
+#include "container/lifecycle.h"
+#include "process/init.h"
+#include "security/rlimits.h"
+
+namespace berth::runtime {
+
+using base::check;
+
+namespace {
+
+std::string now_rfc3339() {
+  timespec now{};
+  ::clock_gettime(CLOCK_REALTIME, &now);
+  tm utc{};
+  ::gmtime_r(&now.tv_sec, &utc);
+  char text[64];
+  const size_t size = ::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%S", &utc);
+  std::snprintf(text + size, sizeof text - size, ".%09ldZ", now.tv_nsec);
+  return text;
+}
+
+/// One container on its way from nothing to created. A failure anywhere undoes all of it.
+class Creation {
+ public:
+  Creation(Store& store, const CreateOptions& options, const oci::Config& config, Terminal& terminal)
+      : store_(store), options_(options), config_(config), terminal_(terminal) {}
+
+  CreatedContainer run(const std::string& config_json);
+
+ private:
+  void reserve(const std::string& config_json);
+  void make_cgroup();
+  void make_fifo();
+  void clone_init();
+  void take_over(pid_t pid, base::Fd pidfd);
+  void finish_set_up();
+  void run_host_hooks();
+  void kill_init();
+  oci::State state(const char* status, pid_t pid) const;
+  [[noreturn]] void explain_death();
+
+  Store& store_;
+  const CreateOptions& options_;
+  const oci::Config& config_;
+  Terminal& terminal_;
+  base::Rollback rollback_;
+  Record record_;
+  std::unique_ptr<Cgroup> cgroup_;
+  base::Fd fifo_;
+  base::Fd pidfd_;
+  SyncChannel sync_{base::Fd()};
+};
+
+oci::State Creation::state(const char* status, pid_t pid) const {
+  oci::State state;
+  state.id = record_.id;
+  state.status = status;
+  state.pid = pid;
+  state.bundle = record_.bundle;
+  state.annotations = record_.annotations;
+  return state;
+}
+
+/// The record is written before anything else exists, so that `delete --force` finds what a killed create leaves.
+void Creation::reserve(const std::string& config_json) {
+  store_.reserve(options_.id);
+  rollback_.add("remove the state directory", [this] { store_.remove(options_.id); });
+  record_.id = options_.id;
+  record_.bundle = options_.bundle;
+  record_.rootfs = config_.root->path;
+  record_.created = now_rfc3339();
+  record_.owner = ::geteuid();
+  record_.annotations = config_.annotations;
+  store_.save_config(record_.id, config_json);
+  cgroup_ = options_.no_cgroups ? Cgroup::open({}) : Cgroup::plan(config_.linux_.cgroups_path, record_.id);
+  record_.cgroups = cgroup_->paths();
+  store_.save(record_);
+}
+
+void Creation::make_cgroup() {
+  cgroup_->create();
+  rollback_.add("remove the cgroup", [this] { cgroup_->destroy(); });
+}
+
+void Creation::make_fifo() {
+  const std::string path = store_.fifo_path(record_.id);
+  check(::mkfifo(path.c_str(), 0600), "make fifo", path);
+  fifo_ = base::open_file(path, O_RDWR);
+}
+
+void Creation::kill_init() {
+  if (!pidfd_) return;
+  ::syscall(SYS_pidfd_send_signal, pidfd_.get(), SIGKILL, nullptr, 0);
+  siginfo_t info{};
+  while (::waitid(P_PIDFD, static_cast<id_t>(pidfd_.get()), &info, WEXITED) < 0 && errno == EINTR) {
+  }
+}
+
+void Creation::take_over(pid_t pid, base::Fd pidfd) {
+  pidfd_ = std::move(pidfd);
+  record_.pid = pid;
+  record_.start_time = process_start_time(pid);
+  store_.save(record_);
+}
+
+void Creation::clone_init() {
+  const auto namespaces = NamespacePlan::from(config_.linux_);
+  Mounts mounts(config_, record_.cgroups);
+  auto [ours, theirs] = SyncChannel::make_pair();
+  sync_ = std::move(ours);
+  InitContext context{config_,
+                      namespaces,
+                      mounts,
+                      theirs,
+                      fifo_,
+                      terminal_.take_child_end(),
+                      state("creating", 0),
+                      options_.no_pivot,
+                      options_.no_new_keyring,
+                      options_.preserve_fds};
+
+  const base::Fd cgroup_directory = cgroup_->directory();
+  base::Fd pidfd;
+  const pid_t pid = clone_process(clone_flags_of(namespaces), cgroup_directory.get(), pidfd);
+  if (pid == 0) {
+    sync_.close();
+    run_init(context);
+  }
+  rollback_.add("kill the init process", [this] { kill_init(); });
+  take_over(pid, std::move(pidfd));
+  theirs.close();
+  if (!cgroup_directory) cgroup_->join(pid);
+  if (config_.process && config_.process->oom_score_adj) {
+    base::write_existing("/proc/" + std::to_string(pid) + "/oom_score_adj",
+                         std::to_string(*config_.process->oom_score_adj));
+  }
+  sync_.send(Step::kStart);
+  if (namespaces.makes(CLONE_NEWUSER)) {
+    sync_.expect(Step::kNeedMaps);
+    write_id_maps(pid, config_.linux_);
+    sync_.send(Step::kMapsWritten);
+  }
+  if (namespaces.needs_second_fork()) {
+    const pid_t real = std::stoi(sync_.expect(Step::kJoined));
+    ::waitpid(pid, nullptr, 0);
+    take_over(real, base::Fd(check(static_cast<int>(::syscall(SYS_pidfd_open, real, 0)), "open the init process")));
+  }
+}
+
+void Creation::run_host_hooks() {
+  const auto& hooks = config_.hooks;
+  if (hooks.prestart.empty() && hooks.create_runtime.empty()) return;
+  // From the first hook on, what hooks did may have to be undone by hooks.
+  rollback_.add("run poststop hooks", [this] {
+    std::string text;
+    for (const auto& failure : run_all_hooks("poststop", config_.hooks.poststop, state("stopped", 0), record_.bundle)) {
+      text += (text.empty() ? "" : "; ") + failure;
+    }
+    if (!text.empty()) throw std::runtime_error(text);
+  });
+  run_hooks("prestart", hooks.prestart, state("creating", record_.pid), record_.bundle);
+  run_hooks("createRuntime", hooks.create_runtime, state("creating", record_.pid), record_.bundle);
+}
+
+void Creation::finish_set_up() {
+  sync_.expect(Step::kMounted);
+  cgroup_->apply(config_.linux_.resources);
+  run_host_hooks();
+  sync_.send(Step::kHooksDone);
+  sync_.expect(Step::kReady);
+  if (config_.process) set_rlimits(record_.pid, config_.process->rlimits);
+  store_.save(record_);
+  sync_.send(Step::kGo);
+  sync_.expect(Step::kParked);
+  if (!options_.pid_file.empty()) base::write_file_atomic(options_.pid_file, std::to_string(record_.pid), 0644);
+}
+
+/// The init process ended without a word: say what killed it.
+void Creation::explain_death() {
+  siginfo_t info{};
+  ::waitid(P_PIDFD, static_cast<id_t>(pidfd_.get()), &info, WEXITED | WNOWAIT);
+  if (cgroup_->oom_kills() > 0) throw std::runtime_error("container init was OOM-killed (memory limit too low?)");
+  throw std::runtime_error(info.si_code == CLD_EXITED
+                               ? "container init exited with status " + std::to_string(info.si_status)
+                               : "container init was killed by signal " + std::to_string(info.si_status));
+}
+
+CreatedContainer Creation::run(const std::string& config_json) {
+  reserve(config_json);
+  make_cgroup();
+  make_fifo();
+  try {
+    clone_init();
+    finish_set_up();
+  } catch (const SyncChannel::PeerGone&) {
+    explain_death();
+  }
+  rollback_.dismiss();
+  return {record_.pid, std::move(pidfd_)};
+}
+
+}  // namespace
+
+CreatedContainer create_with_terminal(Store& store, const CreateOptions& options, const oci::Config& config,
+                                      const std::string& config_json, Terminal& terminal) {
+  validate_container_id(options.id);
+  if (!config.root) throw std::runtime_error("config.json: missing root");
+  try {
+    return Creation(store, options, config, terminal).run(config_json);
+  } catch (const std::exception& error) {
+    const std::string text = error.what();
+    // The caller's own mistake needs no wrapping.
+    if (text.find("container with given ID already exists") != std::string::npos) throw;
+    throw std::runtime_error("unable to start container process: " + text);
+  }
+}
+
+void create_container(Store& store, const CreateOptions& options, const oci::Config& config,
+                      const std::string& config_json) {
+  Terminal terminal(config.process && config.process->terminal, options.console_socket, true);
+  create_with_terminal(store, options, config, config_json, terminal);
+}
+
+}  // namespace berth::runtime

@@ -1,0 +1,83 @@
+#include "container/hooks.h"
+
+#include <unistd.h>
+
+#include <cstdio>
+#include <stdexcept>
+
+#include "base/process.h"
+
+namespace berth::runtime {
+
+namespace {
+
+/// What is quoted of a hook's output: the end, where the reason usually is.
+constexpr size_t kQuoted = 4096;
+
+std::string tail(const std::string& text) {
+  return text.size() <= kQuoted ? text : "…" + text.substr(text.size() - kQuoted);
+}
+
+std::vector<std::string> environment_of(const oci::Hook& hook, const std::string& stage) {
+  std::vector<std::string> env;
+  if (hook.env) {
+    env = *hook.env;
+  } else {
+    for (char** entry = environ; *entry != nullptr; ++entry) env.emplace_back(*entry);
+  }
+  env.push_back("OCI_HOOK_STAGE=" + stage);
+  return env;
+}
+
+std::string describe_timeout(int64_t seconds) {
+  char text[64];
+  std::snprintf(text, sizeof text, "hook ran past specified timeout of %.1fs", static_cast<double>(seconds));
+  return text;
+}
+
+void run_hook(const std::string& stage, size_t index, const oci::Hook& hook, const std::string& input,
+              const std::string& working_directory) {
+  base::Command command;
+  command.path = hook.path;
+  command.argv = hook.args;
+  command.env = environment_of(hook, stage);
+  command.working_directory = working_directory;
+  command.input = input;
+  if (hook.timeout) command.timeout = std::chrono::seconds(*hook.timeout);
+  const std::string name = "error running " + stage + " hook #" + std::to_string(index) + " (" + hook.path + "): ";
+  base::CommandResult result;
+  try {
+    result = base::run_command(command);
+  } catch (const std::exception& error) {
+    throw std::runtime_error(name + error.what());
+  }
+  if (result.ok()) return;
+  const std::string why = result.timed_out ? describe_timeout(*hook.timeout) : result.status_text();
+  throw std::runtime_error(name + why + ", stdout: " + tail(result.output) + ", stderr: " + tail(result.error));
+}
+
+}  // namespace
+
+void run_hooks(const std::string& stage, const std::vector<oci::Hook>& hooks, const oci::State& state,
+               const std::string& working_directory) {
+  if (hooks.empty()) return;
+  const std::string input = state.to_hook_json();
+  for (size_t index = 0; index < hooks.size(); ++index) run_hook(stage, index, hooks[index], input, working_directory);
+}
+
+std::vector<std::string> run_all_hooks(const std::string& stage, const std::vector<oci::Hook>& hooks,
+                                       const oci::State& state, const std::string& working_directory) {
+  std::vector<std::string> failures;
+  if (hooks.empty()) return failures;
+  const std::string input = state.to_hook_json();
+  for (size_t index = 0; index < hooks.size(); ++index) {
+    try {
+      run_hook(stage, index, hooks[index], input, working_directory);
+    } catch (const std::exception& error) {
+      failures.emplace_back(error.what());
+    }
+  }
+  return failures;
+}
+
+}  // namespace berth::runtime

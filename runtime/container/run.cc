@@ -1,0 +1,55 @@
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <cstdio>
+
+#include "base/error.h"
+#include "container/creation.h"
+#include "container/lifecycle.h"
+#include "process/foreground.h"
+#include "process/terminal.h"
+
+namespace berth::runtime {
+
+namespace {
+
+void delete_with_warnings(Store& store, const std::string& id) {
+  for (const auto& warning : delete_container(store, id, true)) std::fprintf(stderr, "%s\n", warning.c_str());
+}
+
+/// What is not kept is deleted, whatever happens on the way.
+class DeleteAtEnd {
+ public:
+  DeleteAtEnd(Store& store, std::string id, bool armed) : store_(store), id_(std::move(id)), armed_(armed) {}
+  ~DeleteAtEnd() {
+    if (!armed_) return;
+    try {
+      delete_with_warnings(store_, id_);
+    } catch (const std::exception& error) {
+      std::fprintf(stderr, "%s\n", error.what());
+    }
+  }
+  DeleteAtEnd(const DeleteAtEnd&) = delete;
+  DeleteAtEnd& operator=(const DeleteAtEnd&) = delete;
+  void disarm() { armed_ = false; }
+
+ private:
+  Store& store_;
+  std::string id_;
+  bool armed_;
+};
+
+}  // namespace
+
+int run_container(Store& store, const RunOptions& options, const oci::Config& config, const std::string& config_json) {
+  Terminal terminal(config.process && config.process->terminal, options.console_socket, options.detach);
+  Foreground foreground(!options.detach, !options.no_subreaper);
+  CreatedContainer created = create_with_terminal(store, options, config, config_json, terminal);
+  DeleteAtEnd deletion(store, options.id, true);
+  start_container(store, options.id);
+  if (options.detach || options.keep) deletion.disarm();
+  if (options.detach) return 0;
+  return foreground.wait(created.pid, std::move(created.pidfd), terminal.master());
+}
+
+}  // namespace berth::runtime

@@ -1,0 +1,73 @@
+#include <fcntl.h>
+#include <poll.h>
+#include <unistd.h>
+
+#include <stdexcept>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "container/hooks.h"
+#include "container/lifecycle.h"
+
+namespace berth::runtime {
+
+namespace {
+
+/// The fifo's only reader is the parked process. Its descriptor is close-on-exec: when the last reader goes, it has
+/// become the container's program, or has died.
+void wait_until_executed(const base::Fd& fifo) {
+  pollfd entry{fifo.get(), 0, 0};
+  while (::poll(&entry, 1, -1) < 0 && errno == EINTR) {
+  }
+}
+
+base::Fd open_fifo(const Store& store, const std::string& id) {
+  base::Fd fifo(::open(store.fifo_path(id).c_str(), O_WRONLY | O_NONBLOCK | O_CLOEXEC));
+  if (fifo) return fifo;
+  if (errno == ENXIO) throw std::runtime_error("cannot start a container that has stopped");
+  if (errno == ENOENT) throw std::runtime_error("cannot start an already running container");
+  base::throw_errno("open fifo " + store.fifo_path(id));
+}
+
+/// Whoever removes the fifo is the one that starts.
+void claim(const Store& store, const std::string& id) {
+  if (::unlink(store.fifo_path(id).c_str()) == 0) return;
+  if (errno == ENOENT) throw std::runtime_error("cannot start an already running container");
+  base::throw_errno("remove fifo " + store.fifo_path(id));
+}
+
+void require_created(const Store& store, const Record& record) {
+  const std::string status = status_of(store, record);
+  if (status == "created") return;
+  if (status == "running") throw std::runtime_error("cannot start an already running container");
+  if (status == "stopped") throw std::runtime_error("cannot start a container that has stopped");
+  throw std::runtime_error("cannot start a container in the " + status + " state");
+}
+
+}  // namespace
+
+void start_container(Store& store, const std::string& id) {
+  const Record record = store.load(id);
+  require_created(store, record);
+  const oci::Config config = store.load_config(record);
+  if (!config.process) throw std::runtime_error("cannot start container " + id + ": config.json has no process");
+  const base::Fd fifo = open_fifo(store, id);
+  claim(store, id);
+  base::write_all(fifo.get(), "0", "exec.fifo");
+  wait_until_executed(fifo);
+  if (config.hooks.poststart.empty()) return;
+  oci::State state;
+  state.id = record.id;
+  state.status = "running";
+  state.pid = record.pid;
+  state.bundle = record.bundle;
+  state.annotations = record.annotations;
+  try {
+    run_hooks("poststart", config.hooks.poststart, state, record.bundle);
+  } catch (const std::exception&) {
+    delete_container(store, id, true);
+    throw;
+  }
+}
+
+}  // namespace berth::runtime

@@ -1,0 +1,204 @@
+#include <fcntl.h>
+#include <linux/sched.h>
+#include <sched.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <stdexcept>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "cgroups/cgroup.h"
+#include "container/lifecycle.h"
+#include "process/console.h"
+#include "process/foreground.h"
+#include "process/identity.h"
+#include "process/init.h"
+#include "process/lookup.h"
+#include "process/namespaces.h"
+#include "process/sync.h"
+#include "process/terminal.h"
+#include "security/rlimits.h"
+
+namespace berth::runtime {
+
+using base::check;
+using oci::NamespaceType;
+
+namespace {
+
+/// What the joining process needs; read copy-on-write by the child.
+struct ExecContext {
+  const oci::Process& process;
+  const ExecOptions& options;
+  base::Fd target;       ///< pidfd of the container's init process.
+  base::Fd target_root;  ///< Its root directory, for containers without a mount namespace of their own.
+  int namespaces = 0;    ///< CLONE_NEW* of what is joined.
+  SyncChannel& sync;
+  base::Fd console;
+};
+
+/// The namespaces in which the container differs from us. Joining our own user namespace again is refused by the
+/// kernel.
+int namespaces_of(const oci::Config& config) {
+  int flags = 0;
+  for (const auto& ns : config.linux_.namespaces) flags |= oci::clone_flag(ns.type);
+  return flags;
+}
+
+void join_namespaces(const ExecContext& context) {
+  check(::setns(context.target.get(), context.namespaces), "join the container's namespaces");
+  if ((context.namespaces & CLONE_NEWUSER) != 0) become_namespace_root();
+  if ((context.namespaces & CLONE_NEWNS) == 0) {
+    check(::fchdir(context.target_root.get()), "change to the container's root");
+    check(::chroot("."), "chroot");
+  }
+}
+
+/// A joined pid namespace holds for children only.
+void continue_in_sibling(const ExecContext& context) {
+  clone_args args{};
+  args.flags = CLONE_PARENT;
+  const long pid = ::syscall(SYS_clone3, &args, sizeof args);
+  check(pid, "clone the process that enters the pid namespace");
+  if (pid == 0) return;
+  context.sync.send(Step::kJoined, std::to_string(pid));
+  ::_exit(0);
+}
+
+[[noreturn]] void run_joined(ExecContext& context) {
+  try {
+    // Processes of the container must not trace us or use our descriptors while we join (CVE-2016-9962).
+    ::prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+    ::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+    reset_signals();
+    context.sync.expect(Step::kStart);
+    join_namespaces(context);
+    continue_in_sibling(context);
+    ::prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+    check(::setsid(), "make a session");
+    if (context.console) {
+      const base::Fd root = base::open_file("/", O_PATH | O_DIRECTORY);
+      open_console(root, context.console, context.process.console_height, context.process.console_width, false);
+    }
+    context.sync.send(Step::kReady);
+    context.sync.expect(Step::kGo);
+    close_on_exec_from(3 + context.options.preserve_fds);
+    const auto env = complete_environment(context.process);
+    const bool entered = enter_directory(context.process.cwd, false);
+    become(context.process);
+    if (!entered && !enter_directory(context.process.cwd, false)) {
+      throw std::runtime_error("chdir to cwd (\"" + context.process.cwd +
+                               "\") set in config.json failed: permission denied");
+    }
+    const std::string program = find_program(context.process.args.front(), env);
+    ::prctl(PR_SET_PDEATHSIG, 0, 0, 0, 0);
+    // The channel closes at exec; an error before that still goes through it.
+    execute(program, context.process.args, env);
+  } catch (const SyncChannel::PeerGone&) {
+    ::_exit(1);
+  } catch (const std::exception& error) {
+    try {
+      context.sync.send(Step::kError, error.what());
+    } catch (const std::exception&) {
+      ::_exit(1);
+    }
+  }
+  ::_exit(1);
+}
+
+void require_running(const Store& store, const Record& record, bool ignore_paused) {
+  const std::string status = status_of(store, record);
+  if (status == "stopped" || status == "creating") throw ExecError("cannot exec in a stopped container");
+  if (status == "paused" && !ignore_paused)
+    throw ExecError("cannot exec in a paused container (use --ignore-paused to override)");
+}
+
+base::Fd open_init(const Record& record) {
+  base::Fd pidfd(static_cast<int>(::syscall(SYS_pidfd_open, record.pid, 0)));
+  if (!pidfd || process_start_time(record.pid) != record.start_time)
+    throw ExecError("cannot exec in a stopped container");
+  return pidfd;
+}
+
+struct Joined {
+  pid_t pid = -1;
+  base::Fd pidfd;
+};
+
+void abandon(const base::Fd& pidfd) {
+  if (!pidfd) return;
+  ::syscall(SYS_pidfd_send_signal, pidfd.get(), SIGKILL, nullptr, 0);
+  siginfo_t info{};
+  ::waitid(P_PIDFD, static_cast<id_t>(pidfd.get()), &info, WEXITED);
+}
+
+/// The parent's side, up to the point where the program runs.
+Joined start_process(const Record& record, ExecContext& context, SyncChannel ours) {
+  const auto cgroup = Cgroup::open(record.cgroups);
+  const base::Fd directory = cgroup->directory();
+  Joined joined;
+  joined.pid = clone_process(0, directory.get(), joined.pidfd);
+  if (joined.pid == 0) {
+    ours.close();
+    run_joined(context);
+  }
+  context.sync.close();
+  bool released = false;
+  try {
+    if (!directory) cgroup->join(joined.pid);
+    ours.send(Step::kStart);
+    const pid_t real = std::stoi(ours.expect(Step::kJoined));
+    ::waitpid(joined.pid, nullptr, 0);
+    joined.pid = real;
+    joined.pidfd.reset(check(static_cast<int>(::syscall(SYS_pidfd_open, real, 0)), "open the process"));
+    ours.expect(Step::kReady);
+    if (context.process.oom_score_adj) {
+      base::write_existing("/proc/" + std::to_string(real) + "/oom_score_adj",
+                           std::to_string(*context.process.oom_score_adj));
+    }
+    set_rlimits(real, context.process.rlimits);
+    ours.send(Step::kGo);
+    released = true;
+    ours.expect(Step::kParked);
+  } catch (const SyncChannel::PeerGone&) {
+    // End of file after kGo is the good case: exec has closed the channel.
+    if (!released) throw std::runtime_error("the process ended before it was started");
+  } catch (const std::exception&) {
+    abandon(joined.pidfd);
+    throw;
+  }
+  return joined;
+}
+
+}  // namespace
+
+int exec_container(Store& store, const ExecOptions& options, const oci::Process& process) {
+  const Record record = store.load(options.id);
+  require_running(store, record, options.ignore_paused);
+  const oci::Config config = store.load_config(record);
+  auto [ours, theirs] = SyncChannel::make_pair();
+  Terminal terminal(process.terminal, options.console_socket, options.detach);
+  ExecContext context{process,
+                      options,
+                      open_init(record),
+                      base::open_file("/proc/" + std::to_string(record.pid) + "/root", O_PATH | O_DIRECTORY),
+                      namespaces_of(config),
+                      theirs,
+                      terminal.take_child_end()};
+  Foreground foreground(!options.detach);
+  Joined joined;
+  try {
+    joined = start_process(record, context, std::move(ours));
+  } catch (const std::exception& error) {
+    throw ExecError(std::string("exec failed: unable to start container process: ") + error.what());
+  }
+  context.console.reset();
+  if (!options.pid_file.empty()) base::write_file_atomic(options.pid_file, std::to_string(joined.pid), 0644);
+  if (options.detach) return 0;
+  return foreground.wait(joined.pid, std::move(joined.pidfd), terminal.master());
+}
+
+}  // namespace berth::runtime

@@ -1,0 +1,183 @@
+#include "process/foreground.h"
+
+#include <sys/ioctl.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <termios.h>
+#include <unistd.h>
+
+#include <array>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/posix/stream_descriptor.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/write.hpp>
+#include <functional>
+#include <memory>
+
+#include "base/error.h"
+
+namespace berth::runtime {
+
+namespace {
+
+namespace asio = boost::asio;
+using asio::posix::stream_descriptor;
+using Failure = boost::system::error_code;
+
+/// Our own terminal in raw mode, so that every key reaches the container's; put back at the end.
+class RawTerminal {
+ public:
+  RawTerminal() {
+    if (::tcgetattr(STDIN_FILENO, &before_) != 0) return;
+    termios raw = before_;
+    ::cfmakeraw(&raw);
+    changed_ = ::tcsetattr(STDIN_FILENO, TCSANOW, &raw) == 0;
+  }
+  ~RawTerminal() {
+    if (changed_) ::tcsetattr(STDIN_FILENO, TCSANOW, &before_);
+  }
+  RawTerminal(const RawTerminal&) = delete;
+  RawTerminal& operator=(const RawTerminal&) = delete;
+
+ private:
+  termios before_{};
+  bool changed_ = false;
+};
+
+void copy_window_size(int master) {
+  winsize size{};
+  if (::ioctl(STDIN_FILENO, TIOCGWINSZ, &size) == 0) ::ioctl(master, TIOCSWINSZ, &size);
+}
+
+/// Copies one way until the source ends; then calls `at_end`.
+class Pump {
+ public:
+  Pump(asio::io_context& loop, int from, int to, std::function<void()> at_end)
+      : from_(loop, from), to_(loop, to), at_end_(std::move(at_end)) {
+    next();
+  }
+
+ private:
+  void next() {
+    from_.async_read_some(asio::buffer(chunk_), [this](const Failure& failure, size_t n) {
+      if (failure) return at_end_();
+      asio::async_write(to_, asio::buffer(chunk_.data(), n),
+                        [this](const Failure& failed, size_t) { failed ? at_end_() : next(); });
+    });
+  }
+
+  stream_descriptor from_;
+  stream_descriptor to_;
+  std::function<void()> at_end_;
+  std::array<char, 16384> chunk_{};
+};
+
+/// The events of one foreground process.
+class Relay {
+ public:
+  Relay(pid_t pid, const base::Fd& pidfd, base::Fd master, const sigset_t& signals)
+      : pid_(pid),
+        pidfd_(pidfd),
+        master_(std::move(master)),
+        signals_(loop_, base::check(::signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK), "open a signalfd")),
+        ended_(loop_, ::dup(pidfd.get())) {
+    next_signal();
+    ended_.async_wait(stream_descriptor::wait_read, [this](const Failure&) { finish(); });
+    if (!master_) return;
+    raw_ = std::make_unique<RawTerminal>();
+    copy_window_size(master_.get());
+    input_ = std::make_unique<Pump>(loop_, ::dup(STDIN_FILENO), ::dup(master_.get()), [] {});
+    // The master reports EIO once the last slave is closed: then everything has been read.
+    output_ = std::make_unique<Pump>(loop_, ::dup(master_.get()), ::dup(STDOUT_FILENO), [this] {
+      drained_ = true;
+      finish();
+    });
+  }
+
+  int run() {
+    loop_.run();
+    return status_;
+  }
+
+ private:
+  void next_signal() {
+    signals_.async_wait(stream_descriptor::wait_read, [this](const Failure& failure) {
+      if (failure) return;
+      signalfd_siginfo info{};
+      while (::read(signals_.native_handle(), &info, sizeof info) == sizeof info)
+        handle(static_cast<int>(info.ssi_signo));
+      next_signal();
+    });
+  }
+
+  void handle(int signal) {
+    if (signal == SIGCHLD) return reap();
+    if (signal == SIGWINCH && master_) return copy_window_size(master_.get());
+    ::syscall(SYS_pidfd_send_signal, pidfd_.get(), signal, nullptr, 0);
+  }
+
+  /// Orphans that were given to us, and the process itself.
+  void reap() {
+    int status = 0;
+    pid_t pid = 0;
+    while ((pid = ::waitpid(-1, &status, WNOHANG)) > 0) {
+      if (pid != pid_) continue;
+      status_ = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+      reaped_ = true;
+    }
+  }
+
+  void finish() {
+    reap();
+    if (!reaped_) return;
+    // Others may hold the slave open; what is in it now is all we wait for.
+    int pending = 0;
+    if (master_ && !drained_ && ::ioctl(master_.get(), FIONREAD, &pending) == 0 && pending > 0) {
+      asio::post(loop_, [this] { finish(); });
+      return;
+    }
+    loop_.stop();
+  }
+
+  asio::io_context loop_{1};
+  pid_t pid_;
+  const base::Fd& pidfd_;
+  base::Fd master_;
+  stream_descriptor signals_;
+  stream_descriptor ended_;
+  std::unique_ptr<RawTerminal> raw_;
+  std::unique_ptr<Pump> input_;
+  std::unique_ptr<Pump> output_;
+  bool reaped_ = false;
+  bool drained_ = false;
+  int status_ = 0;
+};
+
+sigset_t forwarded_signals() {
+  sigset_t signals;
+  ::sigfillset(&signals);
+  // Faults of our own must not be queued, and SIGURG means nothing to a container.
+  for (const int signal : {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGTRAP, SIGABRT, SIGURG}) ::sigdelset(&signals, signal);
+  return signals;
+}
+
+}  // namespace
+
+Foreground::Foreground(bool active, bool subreaper) : active_(active) {
+  if (!active_) return;
+  const sigset_t signals = forwarded_signals();
+  ::sigprocmask(SIG_BLOCK, &signals, &previous_);
+  if (subreaper) base::check(::prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0), "become a subreaper");
+}
+
+Foreground::~Foreground() {
+  if (active_) ::sigprocmask(SIG_SETMASK, &previous_, nullptr);
+}
+
+int Foreground::wait(pid_t pid, base::Fd pidfd, base::Fd master) {
+  return Relay(pid, pidfd, std::move(master), forwarded_signals()).run();
+}
+
+}  // namespace berth::runtime

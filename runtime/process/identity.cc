@@ -1,0 +1,163 @@
+#include "process/identity.h"
+
+#include <fcntl.h>
+#include <grp.h>
+#include <linux/close_range.h>
+#include <linux/keyctl.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <climits>
+#include <stdexcept>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "rootfs/paths.h"
+#include "security/capabilities.h"
+
+namespace berth::runtime {
+
+using base::check;
+
+namespace {
+
+constexpr mode_t kDefaultUmask = 022;
+
+void hand_over_standard_streams(uid_t uid) {
+  for (int fd = 0; fd < 3; ++fd) {
+    struct stat info {};
+    if (::fstat(fd, &info) != 0 || info.st_uid == uid) continue;
+    if (S_ISCHR(info.st_mode) && info.st_rdev == ::makedev(1, 3)) continue;
+    if (::fchown(fd, uid, info.st_gid) != 0 && errno != EPERM && errno != EROFS && errno != EINVAL) {
+      base::throw_errno("hand standard stream " + std::to_string(fd) + " to user " + std::to_string(uid));
+    }
+  }
+}
+
+void set_groups(const oci::User& user) {
+  const auto& groups = user.additional_gids;
+  if (::setgroups(groups.size(), groups.data()) == 0) return;
+  // An unprivileged user namespace denies setgroups; that matters only if groups were asked for.
+  if (errno != EPERM || !groups.empty()) base::throw_errno("set supplementary groups (process.user.additionalGids)");
+}
+
+void require_inside_root() {
+  char path[PATH_MAX];
+  // The system call itself: glibc hides "(unreachable)".
+  const long size = ::syscall(SYS_getcwd, path, sizeof path);
+  if (size < 0 || path[0] != '/') {
+    throw std::runtime_error("current working directory is outside of container mount namespace root");
+  }
+}
+
+/// Field `index` of a line of colon-separated fields.
+std::string field(const std::string& line, int index) {
+  size_t start = 0;
+  for (; index > 0; --index) {
+    start = line.find(':', start);
+    if (start == std::string::npos) return "";
+    ++start;
+  }
+  return line.substr(start, line.find(':', start) - start);
+}
+
+std::string home_of(uid_t uid) {
+  std::string passwd;
+  try {
+    passwd = base::read_file("/etc/passwd");
+  } catch (const base::SystemError&) {
+    return "/";
+  }
+  const std::string wanted = std::to_string(uid);
+  for (size_t start = 0; start < passwd.size();) {
+    const auto end = std::min(passwd.find('\n', start), passwd.size());
+    const std::string line = passwd.substr(start, end - start);
+    if (field(line, 2) == wanted && !field(line, 5).empty()) return field(line, 5);
+    start = end + 1;
+  }
+  return "/";
+}
+
+std::vector<char*> pointers(const std::vector<std::string>& words) {
+  std::vector<char*> result;
+  for (const auto& word : words) result.push_back(const_cast<char*>(word.c_str()));
+  result.push_back(nullptr);
+  return result;
+}
+
+}  // namespace
+
+bool enter_directory(const std::string& cwd, bool make) {
+  if (make) {
+    const base::Fd root = base::open_file("/", O_PATH | O_DIRECTORY);
+    try {
+      make_directories_in_root(root, cwd, 0755);
+    } catch (const base::SystemError& error) {
+      if (error.code() != EROFS && error.code() != EACCES && error.code() != EPERM) throw;
+    }
+  }
+  if (::chdir(cwd.c_str()) != 0) {
+    if (errno == EACCES || errno == EPERM) return false;
+    base::throw_errno("chdir to cwd (\"" + cwd + "\") set in config.json failed");
+  }
+  require_inside_root();
+  return true;
+}
+
+void join_session_keyring(const std::string& container_id) {
+  const std::string name = "_ses." + container_id;
+  if (::syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, name.c_str()) >= 0) return;
+  // EDQUOT: the user's quota of keys is used up; the container does not need one to run.
+  if (errno != ENOSYS && errno != EDQUOT && errno != EPERM) base::throw_errno("join session keyring " + name);
+}
+
+void become(const oci::Process& process) {
+  std::vector<std::string> unknown;
+  const auto capabilities = CapabilitySets::from(process.capabilities, unknown);
+  if (process.no_new_privileges) check(::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), "set no_new_privs");
+  ::umask(process.user.umask.value_or(kDefaultUmask));
+  hand_over_standard_streams(process.user.uid);
+  limit_bounding_set(capabilities);
+  keep_capabilities(true);
+  set_groups(process.user);
+  check(::setresgid(process.user.gid, process.user.gid, process.user.gid), "set group",
+        std::to_string(process.user.gid));
+  check(::setresuid(process.user.uid, process.user.uid, process.user.uid), "set user",
+        std::to_string(process.user.uid));
+  set_capabilities(capabilities);
+  keep_capabilities(false);
+}
+
+std::vector<std::string> complete_environment(const oci::Process& process) {
+  std::vector<std::string> env;
+  bool has_home = false;
+  for (const auto& entry : process.env) {
+    const std::string key = entry.substr(0, entry.find('=') + 1);
+    // The last of several entries wins.
+    env.erase(
+        std::remove_if(env.begin(), env.end(), [&](const std::string& earlier) { return earlier.rfind(key, 0) == 0; }),
+        env.end());
+    env.push_back(entry);
+    has_home = has_home || (key == "HOME=" && entry.size() > key.size());
+  }
+  if (!has_home) {
+    env.erase(std::remove(env.begin(), env.end(), "HOME="), env.end());
+    env.push_back("HOME=" + home_of(process.user.uid));
+  }
+  return env;
+}
+
+void close_on_exec_from(int first) {
+  check(::close_range(static_cast<unsigned>(first), ~0U, CLOSE_RANGE_CLOEXEC), "mark descriptors close-on-exec");
+}
+
+void execute(const std::string& program, const std::vector<std::string>& args, const std::vector<std::string>& env) {
+  ::execve(program.c_str(), pointers(args).data(), pointers(env).data());
+  base::throw_errno("exec " + program);
+}
+
+}  // namespace berth::runtime

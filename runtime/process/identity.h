@@ -1,0 +1,34 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "oci/config.h"
+
+namespace berth::runtime {
+
+/// The last steps before a container's process is executed, the same for its first process and for `exec`. All run in
+/// the container's root and namespaces.
+
+/// Changes to the working directory, as root; makes it if it is missing and `make`. Then checks that it is inside the
+/// root (CVE-2024-21626). Returns false if it can be tried again as the container's user.
+bool enter_directory(const std::string& cwd, bool make);
+
+/// A new session keyring _ses.ID; kernels without keys are fine.
+void join_session_keyring(const std::string& container_id);
+
+/// Drops to what `process` says: no_new_privs, bounding set, groups, user, umask, capabilities. Standard streams that
+/// are pipes or terminals are handed to the user, so that /dev/stderr can be opened again.
+void become(const oci::Process& process);
+
+/// The environment with HOME added from /etc/passwd if it is missing.
+std::vector<std::string> complete_environment(const oci::Process& process);
+
+/// Marks all descriptors from `first` on close-on-exec.
+void close_on_exec_from(int first);
+
+/// execve. Returns only by throwing: `exec PATH: no such file or directory`.
+[[noreturn]] void execute(const std::string& program, const std::vector<std::string>& args,
+                          const std::vector<std::string>& env);
+
+}  // namespace berth::runtime

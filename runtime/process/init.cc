@@ -1,0 +1,212 @@
+#include "process/init.h"
+
+#include <fcntl.h>
+#include <linux/sched.h>
+#include <sched.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <optional>
+#include <stdexcept>
+
+#include "base/error.h"
+#include "container/hooks.h"
+#include "process/console.h"
+#include "process/identity.h"
+#include "process/lookup.h"
+#include "rootfs/devices.h"
+#include "rootfs/pivot.h"
+#include "security/sysctls.h"
+
+namespace berth::runtime {
+
+using base::check;
+using oci::NamespaceType;
+
+namespace {
+
+/// What `start` writes into the fifo has come, or the channel is closed: nobody reads our errors any more.
+constexpr int kExecFailed = 255;
+
+/// A sibling that goes on in our place: joined pid and new time namespaces hold only for children.
+void continue_in_sibling(const SyncChannel& sync) {
+  clone_args args{};
+  args.flags = CLONE_PARENT;
+  const long pid = ::syscall(SYS_clone3, &args, sizeof args);
+  check(pid, "clone the process that enters the pid namespace");
+  if (pid == 0) return;
+  sync.send(Step::kJoined, std::to_string(pid));
+  ::_exit(0);
+}
+
+void enter_namespaces(const InitContext& context) {
+  const NamespacePlan& plan = context.namespaces;
+  const bool makes_user = plan.makes(CLONE_NEWUSER);
+  const bool in_user = makes_user || plan.joins(NamespaceType::kUser);
+  context.sync.expect(Step::kStart);
+  enter(plan);
+  if (makes_user) {
+    check(::unshare(CLONE_NEWUSER), "make a user namespace");
+    context.sync.send(Step::kNeedMaps);
+    context.sync.expect(Step::kMapsWritten);
+    become_namespace_root();
+  }
+  if (in_user) check(::unshare(plan.new_flags & ~CLONE_NEWUSER), "make namespaces");
+  if (plan.new_time) make_time_namespace(context.config.linux_);
+  if (plan.needs_second_fork()) continue_in_sibling(context.sync);
+  if (plan.new_cgroup) check(::unshare(CLONE_NEWCGROUP), "make a cgroup namespace");
+}
+
+/// What must be opened while the host's file tree can still be seen.
+struct HostHandles {
+  base::Fd proc = open_trusted_proc();
+  base::Fd null_device = open_null_device();
+};
+
+base::Fd build_root(const InitContext& context) {
+  const auto* mount_namespace = context.config.linux_.find(NamespaceType::kMount);
+  const bool own = mount_namespace != nullptr && mount_namespace->path.empty();
+  base::Fd root = own ? context.mounts.make_root() : base::open_file(context.config.root->path, O_PATH | O_DIRECTORY);
+  context.mounts.mount_all(root);
+  if (!dev_is_bound(context.config)) make_devices(root, context.config);
+  return root;
+}
+
+void enter_root(const InitContext& context, const base::Fd& root) {
+  const auto* mount_namespace = context.config.linux_.find(NamespaceType::kMount);
+  if (mount_namespace != nullptr && mount_namespace->path.empty()) return change_root(root, context.no_pivot);
+  // The root of a namespace that others live in stays as it is.
+  check(::fchdir(root.get()), "change to the root file system");
+  check(::chroot("."), "chroot");
+}
+
+void run_container_hooks(const InitContext& context, const char* stage, const std::vector<oci::Hook>& hooks,
+                         const std::string& directory) {
+  if (hooks.empty()) return;
+  oci::State state = context.state;
+  state.pid = ::getpid();
+  run_hooks(stage, hooks, state, directory);
+}
+
+void set_names(const oci::Config& config) {
+  if (!config.hostname.empty()) check(::sethostname(config.hostname.data(), config.hostname.size()), "set hostname");
+  if (!config.domainname.empty())
+    check(::setdomainname(config.domainname.data(), config.domainname.size()), "set domainname");
+}
+
+/// Everything that needs root's rights in the container's namespaces.
+void set_up(InitContext& context) {
+  const oci::Config& config = context.config;
+  enter_namespaces(context);
+  check(::setsid(), "make a session");
+  if (context.namespaces.makes(CLONE_NEWNET)) bring_loopback_up();
+  const HostHandles host;
+  const base::Fd root = build_root(context);
+  context.sync.send(Step::kMounted);
+  context.sync.expect(Step::kHooksDone);
+  run_container_hooks(context, "createContainer", config.hooks.create_container, config.root->path);
+  enter_root(context, root);
+  if (config.process) enter_directory(config.process->cwd, true);
+  if (context.console) {
+    open_console(root, context.console, config.process->console_height, config.process->console_width,
+                 !dev_is_bound(config));
+  }
+  context.mounts.finish_read_only();
+  if (config.root->readonly) make_root_read_only(root);
+  set_names(config);
+  write_sysctls(host.proc, config.linux_.sysctl);
+  make_paths_read_only(root, config.linux_.readonly_paths);
+  mask_paths(root, config.linux_.masked_paths, host.null_device);
+  if (!context.no_new_keyring) join_session_keyring(context.state.id);
+}
+
+/// Drops privileges and finds the program, so that whatever can fail fails before the parent says that the container is
+/// created.
+std::string become_process(const oci::Process& process, const std::vector<std::string>& env) {
+  const bool entered = enter_directory(process.cwd, false);
+  become(process);
+  if (!entered && !enter_directory(process.cwd, false)) {
+    throw std::runtime_error("chdir to cwd (\"" + process.cwd + "\") set in config.json failed: permission denied");
+  }
+  return find_program(process.args.front(), env);
+}
+
+void wait_for_start(const base::Fd& fifo) {
+  char byte = 0;
+  ssize_t n = 0;
+  while ((n = ::read(fifo.get(), &byte, 1)) < 0 && errno == EINTR) {
+  }
+  if (n != 1) base::throw_errno("wait for start");
+}
+
+[[noreturn]] void report_and_exit(const InitContext& context, const std::string& text) {
+  try {
+    context.sync.send(Step::kError, text);
+  } catch (const std::exception&) {
+    std::fprintf(stderr, "%s\n", text.c_str());
+  }
+  ::_exit(1);
+}
+
+/// Nobody listens on the channel any more: the message goes where the container's own messages go.
+[[noreturn]] void start_and_exec(InitContext& context, const std::string& program,
+                                 const std::vector<std::string>& env) {
+  try {
+    wait_for_start(context.fifo);
+    run_container_hooks(context, "startContainer", context.config.hooks.start_container, "/");
+    execute(program, context.config.process->args, env);
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "%s\n", error.what());
+    ::_exit(kExecFailed);
+  }
+}
+
+}  // namespace
+
+int clone_flags_of(const NamespacePlan& namespaces) {
+  const bool user = namespaces.makes(CLONE_NEWUSER) || namespaces.joins(NamespaceType::kUser);
+  return user ? 0 : namespaces.new_flags;
+}
+
+void reset_signals() {
+  struct sigaction action {};
+  action.sa_handler = SIG_DFL;
+  for (int signal = 1; signal < NSIG; ++signal) ::sigaction(signal, &action, nullptr);
+  sigset_t none;
+  ::sigemptyset(&none);
+  ::sigprocmask(SIG_SETMASK, &none, nullptr);
+}
+
+void run_init(InitContext& context) {
+  std::string program;
+  std::vector<std::string> env;
+  std::string phase = "error during container init: ";
+  try {
+    ::prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+    // Nothing in a namespace we join may trace us or use our descriptors (CVE-2016-9962); exec makes us dumpable again.
+    ::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+    reset_signals();
+    set_up(context);
+    context.sync.send(Step::kReady);
+    context.sync.expect(Step::kGo);
+    phase.clear();
+    close_on_exec_from(3 + context.preserve_fds);
+    if (context.config.process) {
+      env = complete_environment(*context.config.process);
+      program = become_process(*context.config.process, env);
+    }
+    ::prctl(PR_SET_PDEATHSIG, 0, 0, 0, 0);
+    context.sync.send(Step::kParked);
+    context.sync.close();
+  } catch (const SyncChannel::PeerGone&) {
+    ::_exit(1);
+  } catch (const std::exception& error) {
+    report_and_exit(context, phase + error.what());
+  }
+  start_and_exec(context, program, env);
+}
+
+}  // namespace berth::runtime

@@ -1,0 +1,40 @@
+#pragma once
+
+#include <string>
+
+#include "base/fd.h"
+#include "oci/config.h"
+#include "oci/state.h"
+#include "process/namespaces.h"
+#include "process/sync.h"
+#include "rootfs/mounts.h"
+
+namespace berth::runtime {
+
+/// What the parent prepared for the container's init process; the child reads it copy-on-write.
+struct InitContext {
+  const oci::Config& config;
+  const NamespacePlan& namespaces;
+  Mounts& mounts;
+  SyncChannel& sync;  ///< The child's end.
+  base::Fd& fifo;     ///< exec.fifo, open for reading and writing: a byte in it means start.
+  base::Fd console;   ///< Where the pty's master goes; empty: no terminal.
+  oci::State state;   ///< For the hooks that run in the container; pid is filled in by the child.
+  bool no_pivot = false;
+  bool no_new_keyring = false;
+  int preserve_fds = 0;
+};
+
+/// The flags for clone3; where a user namespace is involved the child makes the other namespaces itself, in the right
+/// order.
+int clone_flags_of(const NamespacePlan& namespaces);
+
+/// The child after clone3: enters and makes namespaces, builds the root file system, drops privileges, waits for start,
+/// and becomes the container's program. Failures go to the parent over the channel, after the parent has gone to
+/// stderr.
+[[noreturn]] void run_init(InitContext& context);
+
+/// Default dispositions and an empty mask: a container must not inherit what the runtime ignores or blocks.
+void reset_signals();
+
+}  // namespace berth::runtime

@@ -1,0 +1,59 @@
+#include "process/lookup.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <stdexcept>
+
+#include "base/error.h"
+
+namespace berth::runtime {
+
+namespace {
+
+/// 0 if the path can be executed, else an errno value. EISDIR for directories.
+int executable(const std::string& path) {
+  struct stat info {};
+  if (::stat(path.c_str(), &info) != 0) return errno;
+  if (S_ISDIR(info.st_mode)) return EISDIR;
+  return ::faccessat(AT_FDCWD, path.c_str(), X_OK, AT_EACCESS) == 0 ? 0 : errno;
+}
+
+std::string path_variable(const std::vector<std::string>& env) {
+  std::string path;
+  for (const auto& entry : env) {
+    if (entry.rfind("PATH=", 0) == 0) path = entry.substr(5);
+  }
+  return path;
+}
+
+std::runtime_error failure(const std::string& name, const std::string& why) {
+  return std::runtime_error("exec: \"" + name + "\": " + why);
+}
+
+}  // namespace
+
+std::string find_program(const std::string& name, const std::vector<std::string>& env) {
+  if (name.find('/') != std::string::npos) {
+    const int error = executable(name);
+    if (error == 0) return name;
+    const bool found = error == EISDIR || error == EACCES;
+    throw failure(name, (found ? "" : "stat " + name + ": ") + base::errno_text(error));
+  }
+  const std::string path = path_variable(env);
+  bool denied = false;
+  for (size_t start = 0; start <= path.size();) {
+    const auto end = std::min(path.find(':', start), path.size());
+    const std::string directory = end > start ? path.substr(start, end - start) : ".";
+    const int error = executable(directory + "/" + name);
+    if (error == 0) return directory + "/" + name;
+    denied = denied || error == EACCES;
+    start = end + 1;
+  }
+  throw failure(name, denied ? "permission denied" : "executable file not found in $PATH");
+}
+
+}  // namespace berth::runtime

@@ -1,0 +1,129 @@
+#include "process/namespaces.h"
+
+#include <fcntl.h>
+#include <grp.h>
+#include <linux/nsfs.h>
+#include <linux/sched.h>
+#include <net/if.h>
+#include <sched.h>
+#include <signal.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstring>
+#include <stdexcept>
+
+#include "base/error.h"
+#include "base/file.h"
+
+namespace berth::runtime {
+
+using base::check;
+using oci::NamespaceType;
+
+namespace {
+
+base::Fd open_namespace(const oci::Namespace& ns) {
+  base::Fd fd = base::open_file(ns.path, O_RDONLY);
+  const int type = ::ioctl(fd.get(), NS_GET_NSTYPE);
+  if (type != oci::clone_flag(ns.type)) {
+    throw std::runtime_error("linux.namespaces: " + ns.path + " is not a " + oci::proc_name(ns.type) + " namespace");
+  }
+  return fd;
+}
+
+std::string map_text(const std::vector<oci::IdMapping>& mappings) {
+  std::string text;
+  for (const auto& map : mappings) {
+    text +=
+        std::to_string(map.container_id) + " " + std::to_string(map.host_id) + " " + std::to_string(map.size) + "\n";
+  }
+  return text;
+}
+
+}  // namespace
+
+NamespacePlan NamespacePlan::from(const oci::Linux& config) {
+  NamespacePlan plan;
+  for (const auto& ns : config.namespaces) {
+    if (!ns.path.empty()) {
+      plan.joined.push_back({ns.type, open_namespace(ns), ns.path});
+    } else if (ns.type == NamespaceType::kCgroup) {
+      plan.new_cgroup = true;
+    } else if (ns.type == NamespaceType::kTime) {
+      plan.new_time = true;
+    } else {
+      plan.new_flags |= oci::clone_flag(ns.type);
+    }
+  }
+  std::stable_partition(plan.joined.begin(), plan.joined.end(),
+                        [](const Joined& joined) { return joined.type == NamespaceType::kUser; });
+  return plan;
+}
+
+bool NamespacePlan::needs_second_fork() const {
+  // unshare(CLONE_NEWPID), used with user namespaces, is for children too.
+  const bool unshared_pid = makes(CLONE_NEWPID) && (makes(CLONE_NEWUSER) || joins(NamespaceType::kUser));
+  return joins(NamespaceType::kPid) || joins(NamespaceType::kTime) || new_time || unshared_pid;
+}
+
+bool NamespacePlan::joins(NamespaceType type) const {
+  return std::any_of(joined.begin(), joined.end(), [&](const Joined& entry) { return entry.type == type; });
+}
+
+pid_t clone_process(int flags, int into_cgroup, base::Fd& pidfd) {
+  int pidfd_number = -1;
+  clone_args args{};
+  args.flags = static_cast<uint64_t>(static_cast<unsigned>(flags)) | CLONE_PIDFD;
+  args.pidfd = reinterpret_cast<uint64_t>(&pidfd_number);
+  args.exit_signal = SIGCHLD;
+  if (into_cgroup >= 0) {
+    args.flags |= CLONE_INTO_CGROUP;
+    args.cgroup = static_cast<uint64_t>(into_cgroup);
+  }
+  const long pid = ::syscall(SYS_clone3, &args, sizeof args);
+  if (pid < 0) base::throw_errno("clone a process into new namespaces");
+  if (pid > 0) pidfd.reset(pidfd_number);
+  return static_cast<pid_t>(pid);
+}
+
+void enter(const NamespacePlan& plan) {
+  for (const auto& joined : plan.joined) {
+    check(::setns(joined.fd.get(), oci::clone_flag(joined.type)), "join namespace", joined.path);
+    if (joined.type == NamespaceType::kUser) become_namespace_root();
+  }
+}
+
+void write_id_maps(pid_t pid, const oci::Linux& config) {
+  const std::string proc = "/proc/" + std::to_string(pid);
+  base::write_existing(proc + "/uid_map", map_text(config.uid_mappings));
+  base::write_existing(proc + "/gid_map", map_text(config.gid_mappings));
+}
+
+void become_namespace_root() {
+  check(::setresgid(0, 0, 0), "become group 0 of the user namespace");
+  check(::setresuid(0, 0, 0), "become user 0 of the user namespace");
+  if (::setgroups(0, nullptr) != 0 && errno != EPERM) base::throw_errno("drop supplementary groups");
+}
+
+void make_time_namespace(const oci::Linux& config) {
+  check(::unshare(CLONE_NEWTIME), "make a time namespace");
+  std::string text;
+  for (const auto& [clock, offset] : config.time_offsets) {
+    text += clock + " " + std::to_string(offset.secs) + " " + std::to_string(offset.nanosecs) + "\n";
+  }
+  if (!text.empty()) base::write_existing("/proc/self/timens_offsets", text);
+}
+
+void bring_loopback_up() {
+  const base::Fd socket(check(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0), "open a socket"));
+  ifreq request{};
+  std::strcpy(request.ifr_name, "lo");
+  request.ifr_flags = IFF_UP;
+  check(::ioctl(socket.get(), SIOCSIFFLAGS, &request), "bring lo up");
+}
+
+}  // namespace berth::runtime

@@ -1,0 +1,45 @@
+#include "process/sync.h"
+
+#include <sys/socket.h>
+
+#include <array>
+#include <stdexcept>
+
+#include "base/error.h"
+
+namespace berth::runtime {
+
+namespace {
+constexpr size_t kLongestRecord = 8192;
+}
+
+std::pair<SyncChannel, SyncChannel> SyncChannel::make_pair() {
+  std::array<int, 2> ends;
+  base::check(::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends.data()), "create the sync channel");
+  return {SyncChannel(base::Fd(ends[0])), SyncChannel(base::Fd(ends[1]))};
+}
+
+void SyncChannel::send(Step step, const std::string& text) const {
+  std::string record(1, static_cast<char>(step));
+  record += text.substr(0, kLongestRecord - 1);
+  while (::send(fd_.get(), record.data(), record.size(), MSG_NOSIGNAL) < 0) {
+    if (errno != EINTR) base::throw_errno("send on the sync channel");
+  }
+}
+
+std::string SyncChannel::expect(Step step) const {
+  std::array<char, kLongestRecord> record;
+  ssize_t size = 0;
+  while ((size = ::recv(fd_.get(), record.data(), record.size(), 0)) < 0) {
+    if (errno == ECONNRESET) throw PeerGone{};
+    if (errno != EINTR) base::throw_errno("receive on the sync channel");
+  }
+  if (size == 0) throw PeerGone{};
+  std::string text(record.data() + 1, static_cast<size_t>(size - 1));
+  const auto got = static_cast<Step>(record[0]);
+  if (got == Step::kError) throw std::runtime_error(text);
+  if (got != step) throw std::logic_error("unexpected record on the sync channel");
+  return text;
+}
+
+}  // namespace berth::runtime

@@ -1,0 +1,32 @@
+#include "process/terminal.h"
+
+#include <sys/socket.h>
+
+#include <array>
+#include <stdexcept>
+
+#include "base/error.h"
+#include "process/console.h"
+
+namespace berth::runtime {
+
+Terminal::Terminal(bool wanted, const std::string& console_socket, bool detach) {
+  if (!console_socket.empty()) {
+    if (!wanted || !detach)
+      throw std::runtime_error("cannot use console socket if runc will not detach or allocate tty");
+    child_end_ = connect_console_socket(console_socket);
+    return;
+  }
+  if (!wanted) return;
+  if (detach) throw std::runtime_error("cannot allocate tty if runc will detach without setting console socket");
+  std::array<int, 2> ends;
+  base::check(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends.data()), "make a console socket");
+  our_end_.reset(ends[0]);
+  child_end_.reset(ends[1]);
+}
+
+base::Fd Terminal::master() {
+  return our_end_ ? receive_console(our_end_) : base::Fd();
+}
+
+}  // namespace berth::runtime

@@ -1,0 +1,28 @@
+#pragma once
+
+#include <string>
+#include <utility>
+
+#include "base/fd.h"
+
+namespace berth::runtime {
+
+/// Where the master of a container's pty goes: to the caller's console socket, or to ourselves in the foreground.
+class Terminal {
+ public:
+  /// Throws runc's texts for combinations that cannot work: a terminal that nobody would hold, a socket without a
+  /// terminal.
+  Terminal(bool wanted, const std::string& console_socket, bool detach);
+
+  /// The socket over which the container sends the master; empty if there is no terminal.
+  base::Fd take_child_end() { return std::move(child_end_); }
+
+  /// The master, if it was sent to us; else empty. Call it once the container runs.
+  base::Fd master();
+
+ private:
+  base::Fd child_end_;
+  base::Fd our_end_;
+};
+
+}  // namespace berth::runtime

@@ -1,0 +1,86 @@
+#include "rootfs/cgroup_mount.h"
+
+#include <fcntl.h>
+#include <linux/mount.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+
+#include "base/error.h"
+#include "cgroups/layout.h"
+#include "rootfs/mount_api.h"
+
+namespace berth::runtime {
+
+namespace {
+
+uint64_t attributes_of(const MountOptions& options) {
+  return options.set | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC;
+}
+
+/// The container's own directory, for when the kernel does not let us mount the hierarchy itself.
+void bind_own_directory(const std::string& directory, const base::Fd& target, uint64_t attributes) {
+  const base::Fd tree = clone_mount(directory, true);
+  set_attributes(tree, attributes, 0);
+  attach(tree, target);
+}
+
+void mount_unified(const base::Fd& target, const MountOptions& options,
+                   const std::map<std::string, std::string>& cgroups, bool own_namespace) {
+  if (own_namespace) {
+    try {
+      return attach(make_mount("cgroup2", "cgroup", {}, options.data, attributes_of(options)), target);
+    } catch (const base::SystemError& error) {
+      if (error.code() != EPERM && error.code() != EBUSY) throw;
+    }
+  }
+  const std::string own = cgroups.empty() ? CgroupLayout::detect().unified_mount_point : cgroups.begin()->second;
+  bind_own_directory(own, target, attributes_of(options));
+}
+
+std::string joined(const std::vector<std::string>& names) {
+  std::string text;
+  for (const auto& name : names) text += (text.empty() ? "" : ",") + name;
+  return text;
+}
+
+void mount_hierarchy(const base::Fd& directory, const Hierarchy& hierarchy,
+                     const std::map<std::string, std::string>& cgroups, bool own_namespace, uint64_t attributes) {
+  const std::string name = hierarchy.mount_point.substr(hierarchy.mount_point.rfind('/') + 1);
+  if (::mkdirat(directory.get(), name.c_str(), 0755) != 0 && errno != EEXIST) base::throw_errno("mkdir " + name);
+  const base::Fd target = base::open_at(directory, name, O_PATH | O_DIRECTORY | O_NOFOLLOW);
+  if (own_namespace) {
+    // With a cgroup namespace a fresh mount shows the container's own subtree as its root.
+    const bool named = hierarchy.controllers.front().rfind("name=", 0) == 0;
+    std::vector<std::string> data = hierarchy.controllers;
+    if (named) data.insert(data.begin(), "none");
+    attach(make_mount("cgroup", "cgroup", {}, data, attributes), target);
+  } else if (const auto own = cgroups.find(hierarchy.controllers.front()); own != cgroups.end()) {
+    bind_own_directory(own->second, target, attributes);
+  }
+  if (hierarchy.controllers.size() < 2) return;
+  for (const auto& controller : hierarchy.controllers) {
+    if (controller == name) continue;
+    if (::symlinkat(name.c_str(), directory.get(), controller.c_str()) != 0 && errno != EEXIST) {
+      base::throw_errno("symlink " + controller + " to " + joined(hierarchy.controllers));
+    }
+  }
+}
+
+}  // namespace
+
+void mount_cgroups(const base::Fd& target, const MountOptions& options,
+                   const std::map<std::string, std::string>& cgroups, bool own_cgroup_namespace) {
+  const CgroupLayout layout = CgroupLayout::detect();
+  if (layout.unified) return mount_unified(target, options, cgroups, own_cgroup_namespace);
+  const base::Fd directory = make_mount("tmpfs", "tmpfs", {}, {"mode=755"},
+                                        attributes_of(options) & ~static_cast<uint64_t>(MOUNT_ATTR_RDONLY));
+  attach(directory, target);
+  for (const auto& hierarchy : layout.hierarchies) {
+    mount_hierarchy(directory, hierarchy, cgroups, own_cgroup_namespace, attributes_of(options));
+  }
+  set_attributes(directory, options.set & MOUNT_ATTR_RDONLY, 0);
+}
+
+}  // namespace berth::runtime

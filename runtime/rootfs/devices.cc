@@ -1,0 +1,116 @@
+#include "rootfs/devices.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <stdexcept>
+
+#include "base/error.h"
+#include "rootfs/mount_api.h"
+#include "rootfs/paths.h"
+
+namespace berth::runtime {
+
+namespace {
+
+struct DefaultDevice {
+  const char* path;
+  int64_t major, minor;
+};
+
+constexpr DefaultDevice kDefaultDevices[] = {{"/dev/null", 1, 3},   {"/dev/zero", 1, 5},    {"/dev/full", 1, 7},
+                                             {"/dev/random", 1, 8}, {"/dev/urandom", 1, 9}, {"/dev/tty", 5, 0}};
+
+struct Link {
+  const char* target;
+  const char* name;
+};
+
+constexpr Link kLinks[] = {{"/proc/self/fd", "fd"},
+                           {"/proc/self/fd/0", "stdin"},
+                           {"/proc/self/fd/1", "stdout"},
+                           {"/proc/self/fd/2", "stderr"},
+                           {"pts/ptmx", "ptmx"}};
+
+mode_t type_bits(char type) {
+  if (type == 'b') return S_IFBLK;
+  return type == 'p' ? S_IFIFO : S_IFCHR;
+}
+
+/// The node at `name` if it is the device that is wanted; throws if it is another thing; empty if there is nothing.
+base::Fd existing_node(const base::Fd& directory, const std::string& name, const oci::Device& device, dev_t numbers) {
+  base::Fd node(::openat(directory.get(), name.c_str(), O_PATH | O_NOFOLLOW | O_CLOEXEC));
+  if (!node) return node;
+  struct stat info {};
+  base::check(::fstat(node.get(), &info), "stat", device.path);
+  const bool same =
+      (info.st_mode & S_IFMT) == type_bits(device.type) && (device.type == 'p' || info.st_rdev == numbers);
+  if (!same)
+    throw std::runtime_error("device " + device.path +
+                             ": something else with that name exists in the root file system");
+  return node;
+}
+
+void bind_host_node(const base::Fd& directory, const std::string& name, const oci::Device& device, dev_t numbers) {
+  const base::Fd tree = clone_mount(device.path, false);
+  struct stat info {};
+  base::check(::fstat(tree.get(), &info), "stat", device.path);
+  if ((info.st_mode & S_IFMT) != type_bits(device.type) || info.st_rdev != numbers) {
+    throw std::runtime_error("device " + device.path + ": the host's node is another device");
+  }
+  const base::Fd file(::openat(directory.get(), name.c_str(), O_CREAT | O_WRONLY | O_NOFOLLOW | O_CLOEXEC, 0644));
+  if (!file) base::throw_errno("create " + device.path);
+  attach(tree, base::open_at(directory, name, O_PATH | O_NOFOLLOW));
+}
+
+void make_device(const base::Fd& root, const oci::Device& device) {
+  const std::string path = clean_path(device.path);
+  const auto slash = path.rfind('/');
+  const std::string name = path.substr(slash + 1);
+  const base::Fd directory = path.rfind("/dev/", 0) == 0 && slash == 4
+                                 ? open_without_symlinks(root, "/dev", O_DIRECTORY)
+                                 : make_directories_in_root(root, path.substr(0, slash), 0755);
+  const dev_t numbers = ::makedev(static_cast<unsigned>(device.major), static_cast<unsigned>(device.minor));
+  if (existing_node(directory, name, device, numbers)) return;
+  // The umask is 0: the mode is exact, and nothing is looked up a second time to change it.
+  const mode_t mode = type_bits(device.type) | (device.file_mode.value_or(0666) & 07777U);
+  if (::mknodat(directory.get(), name.c_str(), mode, numbers) == 0) {
+    if (!device.uid && !device.gid) return;
+    base::check(
+        ::fchownat(directory.get(), name.c_str(), device.uid.value_or(0), device.gid.value_or(0), AT_SYMLINK_NOFOLLOW),
+        "change the owner of", device.path);
+    return;
+  }
+  if (errno != EPERM) base::throw_errno("make device " + device.path);
+  bind_host_node(directory, name, device, numbers);
+}
+
+void make_link(const base::Fd& dev, const Link& link) {
+  ::unlinkat(dev.get(), link.name, 0);
+  if (::symlinkat(link.target, dev.get(), link.name) != 0 && errno != EEXIST) {
+    base::throw_errno(std::string("symlink /dev/") + link.name);
+  }
+}
+
+}  // namespace
+
+void make_devices(const base::Fd& root, const oci::Config& config) {
+  make_directories_in_root(root, "/dev", 0755);
+  // A link for /dev would lead the nodes astray (CVE-2026-41579).
+  const base::Fd dev = open_without_symlinks(root, "/dev", O_DIRECTORY);
+  const mode_t mask = ::umask(0);
+  for (const auto& entry : kDefaultDevices) {
+    const bool listed = std::any_of(config.linux_.devices.begin(), config.linux_.devices.end(),
+                                    [&](const oci::Device& device) { return clean_path(device.path) == entry.path; });
+    if (!listed) make_device(root, {'c', entry.path, entry.major, entry.minor, {}, {}, {}});
+  }
+  for (const auto& device : config.linux_.devices) make_device(root, device);
+  for (const auto& link : kLinks) make_link(dev, link);
+  if (::access("/proc/kcore", F_OK) == 0) make_link(dev, {"/proc/kcore", "core"});
+  ::umask(mask);
+}
+
+}  // namespace berth::runtime

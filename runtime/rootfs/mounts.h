@@ -1,0 +1,55 @@
+#pragma once
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "base/fd.h"
+#include "cgroups/layout.h"
+#include "oci/config.h"
+#include "rootfs/mount_options.h"
+
+namespace berth::runtime {
+
+/// The mounts of a container. Prepared by the parent with the host's rights (bind sources are opened there), performed
+/// by the child in its mount namespace.
+class Mounts {
+ public:
+  /// Parses all options and opens all bind sources. Throws with the text clients match on.
+  /// `cgroups`: the container's own directory for each controller, as in the record.
+  Mounts(const oci::Config& config, std::map<std::string, std::string> cgroups);
+
+  /// Makes this mount namespace the container's (rootfsPropagation), and the root file system a mount of its own.
+  /// Returns it.
+  base::Fd make_root() const;
+
+  /// Performs all mounts below `root`, in the configuration's order.
+  void mount_all(const base::Fd& root);
+
+  /// Read-only where it was asked for but had to wait until everything was in place (tmpfs, /dev).
+  void finish_read_only() const;
+
+ private:
+  struct Entry {
+    const oci::Mount* mount;
+    MountOptions options;
+    base::Fd source;  ///< A detached copy, for binds.
+    bool source_is_directory = true;
+  };
+
+  void mount_one(const base::Fd& root, Entry& entry);
+  void bind(const base::Fd& root, Entry& entry);
+  void mount_file_system(const base::Fd& root, Entry& entry);
+  base::Fd target_of(const base::Fd& root, const Entry& entry) const;
+
+  const oci::Config& config_;
+  std::map<std::string, std::string> cgroups_;
+  bool own_cgroup_namespace_;
+  std::vector<Entry> entries_;
+  std::vector<base::Fd> read_only_later_;
+};
+
+/// True if the configuration brings its own /dev as a bind mount: then no device, link or console is made in it.
+bool dev_is_bound(const oci::Config& config);
+
+}  // namespace berth::runtime

@@ -1,0 +1,27 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "base/fd.h"
+
+namespace berth::runtime {
+
+/// Makes `root` the root of this mount namespace and lets go of the old one. `no_pivot`: by moving the mount and
+/// chroot, for hosts that run from a ramdisk.
+void change_root(const base::Fd& root, bool no_pivot);
+
+/// Makes the mount of `/` read-only.
+void make_root_read_only(const base::Fd& root);
+
+/// linux.readonlyPaths; missing ones are skipped. After change_root.
+void make_paths_read_only(const base::Fd& root, const std::vector<std::string>& paths);
+
+/// linux.maskedPaths: directories are covered by one shared, empty, read-only tmpfs, files by `null_device` (from
+/// open_null_device). Missing ones are skipped. After change_root.
+void mask_paths(const base::Fd& root, const std::vector<std::string>& paths, const base::Fd& null_device);
+
+/// A detached mount of the host's /dev/null, verified to be character device 1:3. Before change_root.
+base::Fd open_null_device();
+
+}  // namespace berth::runtime

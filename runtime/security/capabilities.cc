@@ -1,0 +1,90 @@
+#include "security/capabilities.h"
+
+#include <linux/capability.h>
+#include <sys/capability.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <array>
+
+#include "base/error.h"
+
+namespace berth::runtime {
+
+using base::check;
+
+namespace {
+
+uint64_t bits_of(const std::vector<std::string>& names, std::vector<std::string>& unknown) {
+  uint64_t bits = 0;
+  for (const auto& name : names) {
+    cap_value_t value = 0;
+    if (::cap_from_name(name.c_str(), &value) == 0 && value < 64) {
+      bits |= uint64_t{1} << static_cast<unsigned>(value);
+    } else {
+      unknown.push_back(name);
+    }
+  }
+  return bits;
+}
+
+struct KernelSets {
+  __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
+  std::array<__user_cap_data_struct, 2> data{};
+};
+
+uint64_t permitted_to_us() {
+  KernelSets sets;
+  check(::syscall(SYS_capget, &sets.header, sets.data.data()), "read our capabilities");
+  return sets.data[0].permitted | uint64_t{sets.data[1].permitted} << 32;
+}
+
+void raise_ambient(uint64_t wanted) {
+  ::prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
+  for (unsigned capability = 0; capability < 64; ++capability) {
+    if ((wanted >> capability & 1) == 0) continue;
+    // Needs the capability to be permitted and inheritable; the specification asks not to fail where it cannot be
+    // granted.
+    ::prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, capability, 0, 0);
+  }
+}
+
+}  // namespace
+
+CapabilitySets CapabilitySets::from(const std::optional<oci::Capabilities>& config, std::vector<std::string>& unknown) {
+  if (!config) return {};
+  return {bits_of(config->bounding, unknown), bits_of(config->effective, unknown), bits_of(config->permitted, unknown),
+          bits_of(config->inheritable, unknown), bits_of(config->ambient, unknown)};
+}
+
+void limit_bounding_set(const CapabilitySets& sets) {
+  for (unsigned capability = 0; capability < 64; ++capability) {
+    if ((sets.bounding >> capability & 1) != 0) continue;
+    if (::prctl(PR_CAPBSET_DROP, capability, 0, 0, 0) != 0) {
+      if (errno == EINVAL) return;  // behind the kernel's last capability
+      base::throw_errno("drop capability " + std::to_string(capability) + " from the bounding set");
+    }
+  }
+}
+
+void keep_capabilities(bool keep) {
+  check(::prctl(PR_SET_KEEPCAPS, keep ? 1 : 0, 0, 0, 0), "keep capabilities");
+}
+
+void set_capabilities(const CapabilitySets& sets) {
+  const uint64_t ours = permitted_to_us();
+  const uint64_t permitted = sets.permitted & ours;
+  const uint64_t effective = sets.effective & permitted;
+  const uint64_t inheritable = sets.inheritable & (ours | sets.bounding);
+  KernelSets kernel;
+  for (unsigned half = 0; half < 2; ++half) {
+    kernel.data[half].permitted = static_cast<uint32_t>(permitted >> 32 * half);
+    kernel.data[half].effective = static_cast<uint32_t>(effective >> 32 * half);
+    kernel.data[half].inheritable = static_cast<uint32_t>(inheritable >> 32 * half);
+  }
+  check(::syscall(SYS_capset, &kernel.header, kernel.data.data()), "set capabilities");
+  raise_ambient(sets.ambient);
+}
+
+}  // namespace berth::runtime
