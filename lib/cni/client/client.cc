@@ -41,7 +41,7 @@ void replace_key(Json& object, const std::string& key, Json value) {
         it.key().size() == key.size() && std::equal(key.begin(), key.end(), it.key().begin(), [](char a, char b) {
           return std::tolower(static_cast<unsigned char>(a)) == std::tolower(static_cast<unsigned char>(b));
         });
-    it = same ? object.erase(it) : it + 1;
+    it = same ? object.erase(it) : std::next(it);
   }
   object[key] = std::move(value);
 }
