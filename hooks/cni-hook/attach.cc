@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstdio>
 #include <filesystem>
+#include <optional>
 #include <stdexcept>
 
 #include "base/json.h"
@@ -49,11 +50,20 @@ void remove_cached(const cni::Client::Cached& cached, const Settings& settings, 
   client_for(settings, deadline.left_to_detach()).del(list_of(cached, settings), attachment);
 }
 
+/// The cache entry of exactly this attachment: the name of its file may be read in more than one way.
+std::optional<cni::Client::Cached> cached_entry(const cni::Client& client, const Name& name,
+                                                const std::string& container_id) {
+  auto cached = client.cached(name.network, container_id, name.ifname);
+  const bool is_meant = cached && cached->network == name.network && cached->attachment.ifname == name.ifname &&
+                        cached->attachment.container_id == container_id;
+  return is_meant ? std::move(cached) : std::nullopt;
+}
+
 void attach_one(const Planned& planned, const Settings& settings, const Deadline& deadline) {
   const NetworkLock lock(planned.list.name, deadline.left_to_attach());
   const auto& attachment = planned.attachment;
   auto client = client_for(settings, deadline.left_to_attach());
-  if (const auto leftover = client.cached(planned.list.name, attachment.container_id, attachment.ifname))
+  if (const auto leftover = cached_entry(client, {planned.list.name, attachment.ifname}, attachment.container_id))
     remove_cached(*leftover, settings, deadline);
   client.add(planned.list, attachment);
 }
@@ -75,7 +85,7 @@ std::vector<Name> marked_attachments(const cni::Client& client, const std::strin
     const std::string file = entry->path().filename();
     for (auto at = file.find(infix); at != std::string::npos; at = file.find(infix, at + 1)) {
       Name name{file.substr(0, at), file.substr(at + infix.size())};
-      const auto cached = client.cached(name.network, container_id, name.ifname);
+      const auto cached = cached_entry(client, name, container_id);
       if (cached && is_marked(*cached)) names.push_back(std::move(name));
     }
   }
@@ -103,7 +113,7 @@ void remove_uncached(const Name& name, const std::string& container_id, const Se
 void detach_one(const Name& name, const std::string& container_id, const Settings& settings, const Deadline& deadline) {
   const NetworkLock lock(name.network, deadline.left_to_detach());
   const auto client = client_for(settings, deadline.left_to_detach());
-  if (const auto cached = client.cached(name.network, container_id, name.ifname))
+  if (const auto cached = cached_entry(client, name, container_id))
     remove_cached(*cached, settings, deadline);
   else
     remove_uncached(name, container_id, settings, deadline);
