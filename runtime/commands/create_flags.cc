@@ -1,6 +1,10 @@
 #include "commands/create_flags.h"
 
+#include <set>
 #include <stdexcept>
+
+#include "log.h"
+#include "security/capabilities.h"
 
 namespace berth::runtime {
 
@@ -9,6 +13,15 @@ namespace {
 void check_globals(const Globals& globals) {
   if (globals.systemd_cgroup) throw std::runtime_error("--systemd-cgroup is not supported yet");
   if (globals.cgroup_manager == "systemd") throw std::runtime_error("--cgroup-manager systemd is not supported yet");
+}
+
+/// Names that this kernel's headers do not know are left out, as the specification wants.
+void warn_of_unknown_capabilities(const oci::Process& process) {
+  std::vector<std::string> unknown;
+  CapabilitySets::from(process.capabilities, unknown);
+  for (const auto& name : std::set(unknown.begin(), unknown.end())) {
+    log_warning("ignoring unknown capability " + name);
+  }
 }
 
 }  // namespace
@@ -60,7 +73,10 @@ CreateFlags::Prepared CreateFlags::prepare(const Globals& globals, const std::st
   if (!network_.empty()) prepared.config_json = add_networking(prepared.config_json, network_);
   prepared.config = oci::Config::parse(prepared.config_json, options.bundle, "config.json");
   if (!network_.empty()) require_own_network(prepared.config);
-  if (prepared.config.process) check_console(prepared.config.process->terminal, detached, console_socket_);
+  if (const auto& process = prepared.config.process) {
+    check_console(process->terminal, detached, console_socket_);
+    warn_of_unknown_capabilities(*process);
+  }
   return prepared;
 }
 
