@@ -63,12 +63,12 @@ class Creation {
   const CreateOptions& options_;
   const oci::Config& config_;
   Terminal& terminal_;
-  base::Rollback rollback_;
   Record record_;
   std::unique_ptr<Cgroup> cgroup_;
   base::Fd fifo_;
   base::Fd pidfd_;
   SyncChannel sync_{base::Fd()};
+  base::Rollback rollback_;  ///< The last member: its steps use the others when a failure destroys this object.
 };
 
 oci::State Creation::state(const char* status, pid_t pid) const {

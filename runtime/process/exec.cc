@@ -193,7 +193,7 @@ int exec_container(Store& store, const ExecOptions& options, const oci::Process&
   try {
     joined = start_process(record, context, std::move(ours));
   } catch (const std::exception& error) {
-    throw ExecError(std::string("exec failed: unable to start container process: ") + error.what());
+    throw ExecError(std::string("unable to start container process: ") + error.what());
   }
   context.console.reset();
   if (!options.pid_file.empty()) base::write_file_atomic(options.pid_file, std::to_string(joined.pid), 0644);
