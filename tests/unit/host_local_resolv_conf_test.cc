@@ -6,7 +6,6 @@ namespace berth::host_local {
 namespace {
 
 using ::testing::ElementsAre;
-using ::testing::IsEmpty;
 
 TEST(HostLocalResolvConfTest, KnownKeywordsAreTaken) {
   const auto dns = parse_resolv_conf(
