@@ -30,16 +30,22 @@ void ignore_router_advertisements(const std::string& ifname) {
 
 void HostSide::attach(const net::NetNs& container, const std::string& ifname, base::Rollback& rollback) {
   for (int attempt = 1;; ++attempt) {
-    ensure_bridge(rollback);
     try {
+      ensure_bridge(rollback);
       if (create_port(container, ifname, rollback)) break;
       if (attempt == kAttempts) throw Error(Code::kInternal, "no random name for the host's end of the veth is free");
-    } catch (const SystemError&) {
+    } catch (const SystemError& error) {
       // A concurrent ADD that failed may delete the bridge it made between our finding it and our joining it.
-      if (attempt == kAttempts || netlink_.find_link(bridge_.index)) throw;
+      const bool may_have_lost_the_bridge = error.code() == ENODEV || error.code() == EINVAL;
+      if (attempt == kAttempts || !may_have_lost_the_bridge || has_bridge()) throw;
     }
   }
   configure_port();
+}
+
+bool HostSide::has_bridge() {
+  const auto found = netlink_.find_link(config_.bridge);
+  return found && found->index == bridge_.index;
 }
 
 void HostSide::detach() {

@@ -38,6 +38,7 @@ class HostSide {
  private:
   void ensure_bridge(base::Rollback& rollback);
   void create_bridge_unless_there();
+  bool has_bridge();
   void restore_bridge(bool created, const net::Link& before);
   bool create_port(const net::NetNs& container, const std::string& ifname, base::Rollback& rollback);
   void configure_port();

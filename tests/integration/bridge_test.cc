@@ -1,5 +1,6 @@
 // The bridge plugin, run as a runtime runs it, with host-local; what it did is read back from the kernel.
 #include <gmock/gmock.h>
+#include <sys/stat.h>
 
 #include <algorithm>
 #include <set>
@@ -633,6 +634,51 @@ TEST_F(BridgeTest, StatusSaysWhetherAddWouldWork) {
   config_["bridge"] = "br0";
   config_["ipMasqBackend"] = "pf";
   EXPECT_EQ(error("STATUS")["code"], 50);
+}
+
+/// An IPAM plugin of a few lines that writes down what it is asked, and whether the container has its interface then.
+class ScriptedIpamTest : public BridgeTest {
+ protected:
+  void use_script(const std::string& at_add) {
+    const auto path = write("bin/scripted", R"(#!/bin/sh
+log=$(dirname "$0")/log
+if ip -n box link show eth0 >/dev/null 2>&1; then link=present; else link=absent; fi
+echo "$CNI_COMMAND $link" >> "$log"
+[ "$CNI_COMMAND" = ADD ] || exit 0
+)" + at_add + "\n");
+    ASSERT_EQ(::chmod(path.c_str(), 0755), 0);
+    config_["ipam"] = Json{{"type", "scripted"}};
+  }
+  std::string log() const { return base::read_file(scratch() + "/bin/log"); }
+  Environment env() const { return {{"CNI_PATH", scratch() + "/bin"}, {"PATH", "/usr/sbin:/usr/bin:/sbin:/bin"}}; }
+};
+
+constexpr const char* kLease = R"(echo '{"cniVersion": "1.0.0", "ips": [{"address": "10.1.0.2/24"}]}')";
+
+TEST_F(ScriptedIpamTest, AnInterruptedAddUndoesEverything) {
+  use_script(std::string("kill -TERM $PPID\n") + kLease);
+  EXPECT_EQ(failed_add(env())["code"], 11);
+  EXPECT_EQ(log(), "ADD present\nDEL absent\n") << "addresses are given back when nobody has them any more";
+}
+
+TEST_F(ScriptedIpamTest, AnAddressIsGivenBackAfterTheInterfaceIsGone) {
+  use_script(kLease);
+  add(env());
+  expect_ok("DEL", env());
+  EXPECT_EQ(log(), "ADD present\nDEL absent\n");
+}
+
+TEST_F(ScriptedIpamTest, AnswersWithoutAddressesAreRefused) {
+  use_script(R"(echo '{"cniVersion": "1.0.0", "ips": []}')");
+  EXPECT_EQ(failed_add(env())["msg"], "IPAM plugin returned missing IP config");
+}
+
+TEST_F(ScriptedIpamTest, ItsErrorGoesThroughAsItIs) {
+  use_script(R"(echo '{"code": 11, "msg": "come back later", "details": "daemon is starting"}'; exit 1)");
+  const auto object = failed_add(env());
+  EXPECT_EQ(object["code"], 11);
+  EXPECT_EQ(object["msg"], "come back later");
+  EXPECT_EQ(object["details"], "daemon is starting");
 }
 
 TEST_F(BridgeTest, ManyAtOnceShareOneBridgeThatNoneOfThemFound) {
