@@ -228,12 +228,11 @@ TEST_F(NetlinkTest, AddressesAreAddedListedAndDeleted) {
   }
   EXPECT_TRUE(found);
 
-  EXPECT_EQ(
-      error_of(EEXIST,
-               [&] {
-                 netlink.add_address(index, {v4, false, 0});
-               }),
-      "add address 10.1.0.1/24 on link #" + std::to_string(index) + ": file exists (ipv4: Address already assigned)");
+  EXPECT_THAT(error_of(EEXIST,
+                       [&] {
+                         netlink.add_address(index, {v4, false, 0});
+                       }),
+              HasSubstr("add address 10.1.0.1/24 on link #" + std::to_string(index) + ": file exists"));
   EXPECT_TRUE(netlink.delete_address(index, v4));
   EXPECT_FALSE(netlink.delete_address(index, v4));
   EXPECT_THAT(netlink.addresses(index, Family::kIpv4), IsEmpty());
