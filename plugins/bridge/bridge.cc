@@ -154,17 +154,17 @@ void delete_host_end(const Request& request) {
 
 void delete_interface(const Request& request) {
   const auto netns = interface::find_netns(request);
-  if (netns) {
-    net::Netlink::in(*netns).delete_link(request.ifname());
-  } else {
-    delete_host_end(request);
-  }
+  if (!netns) return delete_host_end(request);
+  auto container = net::Netlink::in(*netns);
+  const auto link = container.find_link(request.ifname());
+  // Anything but a veth is what made ADD fail, and somebody else's.
+  if (link && link->kind == "veth") container.delete_link(link->index);
 }
 
-void remove_masquerading(const Request& request) {
-  const auto config = MasqueradeConfig::parse(request);
-  if (!config.enabled || !firewall::why_unusable(config.backend).empty()) return;
-  Masquerade::open(config.backend)->remove(request);
+/// The rules are where the automatic choice finds them, whatever ipMasqBackend says by now: ADD refuses a backend that
+/// it does not have, so there is nothing of such a one.
+std::unique_ptr<Masquerade> open_masquerade_for_removal(const Request& request) {
+  return MasqueradeConfig::parse(request).enabled ? Masquerade::open("") : nullptr;
 }
 
 /// A DHCP lease is given back through the interface that has it.
@@ -181,7 +181,9 @@ void BridgePlugin::del(const Request& request) {
   base::BestEffort cleanup;
   if (release_first) cleanup.attempt("release addresses", [&] { cni::ipam::del(request); });
   cleanup.attempt("delete interface " + request.ifname(), [&] { delete_interface(request); });
-  cleanup.attempt("remove masquerading", [&] { remove_masquerading(request); });
+  cleanup.attempt("remove masquerading", [&] {
+    if (const auto masquerade = open_masquerade_for_removal(request)) masquerade->remove(request);
+  });
   // Only now may IPAM give the addresses to somebody else.
   if (has_ipam && !release_first) {
     if (cleanup.failures().empty()) return cni::ipam::del(request);  // its error object goes through as it is
@@ -193,10 +195,7 @@ void BridgePlugin::del(const Request& request) {
 void BridgePlugin::gc(const Request& request) {
   base::BestEffort cleanup;
   cleanup.attempt("remove stale masquerading", [&] {
-    const auto config = MasqueradeConfig::parse(request);
-    if (config.enabled && firewall::why_unusable(config.backend).empty()) {
-      Masquerade::open(config.backend)->collect_garbage(request);
-    }
+    if (const auto masquerade = open_masquerade_for_removal(request)) masquerade->collect_garbage(request);
   });
   if (cni::ipam::configured(request)) cleanup.attempt("collect stale addresses", [&] { cni::ipam::gc(request); });
   cleanup.finish();

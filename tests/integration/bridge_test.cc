@@ -530,6 +530,17 @@ TEST_F(BridgeTest, DelIsRepeatableAndNeedsNoNamespace) {
   expect_ok("DEL");
 }
 
+TEST_F(BridgeTest, DelAfterAnAddThatFailedTouchesNothing) {
+  config_["ipMasq"] = true;
+  inside().create_bridge("eth0", 0, false);
+  const auto before = everything();
+  failed_add();
+  expect_ok("DEL");
+  config_["ipMasqBackend"] = "pf";
+  expect_ok("DEL");
+  EXPECT_EQ(everything(), before) << "neither the interface that was in the way nor an empty table";
+}
+
 TEST_F(BridgeTest, DelGivesTheAddressBack) {
   add();
   expect_ok("DEL");
