@@ -24,4 +24,7 @@ struct CgroupLayout {
   static CgroupLayout detect();
 };
 
+/// The same from the texts of the two files.
+CgroupLayout parse_cgroup_layout(const std::string& mountinfo, const std::string& cgroup);
+
 }  // namespace berth::runtime

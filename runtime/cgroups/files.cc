@@ -1,0 +1,118 @@
+#include "cgroups/files.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <filesystem>
+#include <sstream>
+#include <stdexcept>
+
+#include "base/error.h"
+#include "base/file.h"
+
+namespace berth::runtime::cgroup_files {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+constexpr int kRounds = 11;
+
+void pause_for(long milliseconds) {
+  const timespec span{milliseconds / 1000, milliseconds % 1000 * 1'000'000};
+  ::nanosleep(&span, nullptr);
+}
+
+std::vector<std::string> directories_deepest_first(const std::string& directory) {
+  std::vector<std::string> found;
+  std::error_code ignored;
+  for (auto it = fs::directory_iterator(directory, ignored); it != fs::directory_iterator(); it.increment(ignored)) {
+    if (!it->is_directory(ignored)) continue;
+    const auto below = directories_deepest_first(it->path());
+    found.insert(found.end(), below.begin(), below.end());
+  }
+  found.push_back(directory);
+  return found;
+}
+
+void remove_one(const std::string& directory) {
+  long pause = 1;
+  for (int round = 0; ::rmdir(directory.c_str()) != 0; ++round) {
+    if (errno == ENOENT) return;
+    if (errno != EBUSY || round == kRounds) base::throw_errno("remove cgroup " + directory);
+    pause_for(pause);
+    pause *= 2;
+  }
+}
+
+}  // namespace
+
+void write_limit(const std::string& directory, const std::string& file, const std::string& value,
+                 const std::string& key) {
+  const std::string path = directory + "/" + file;
+  const base::Fd fd(::open(path.c_str(), O_WRONLY | O_CLOEXEC));
+  if (!fd) {
+    if (errno == ENOENT)
+      throw std::runtime_error("linux.resources." + key + ": the cgroup controller of " + file + " is not available");
+    base::throw_errno("linux.resources." + key + ": open " + path);
+  }
+  if (::write(fd.get(), value.data(), value.size()) < 0) {
+    base::throw_errno("linux.resources." + key + ": write \"" + value + "\" to " + path);
+  }
+}
+
+std::vector<pid_t> processes_below(const std::string& directory) {
+  std::vector<pid_t> pids;
+  for (const auto& each : directories_deepest_first(directory)) {
+    std::string text;
+    try {
+      text = base::read_file(each + "/cgroup.procs");
+    } catch (const base::SystemError& error) {
+      if (error.code() == ENOENT || error.code() == ENODEV || error.code() == EOPNOTSUPP) continue;
+      throw;
+    }
+    std::istringstream stream(text);
+    for (pid_t pid = 0; stream >> pid;) pids.push_back(pid);
+  }
+  return pids;
+}
+
+void kill_each(const std::string& directory) {
+  long pause = 1;
+  for (int round = 0; round < kRounds; ++round) {
+    const auto pids = processes_below(directory);
+    if (pids.empty()) return;
+    for (const pid_t pid : pids) ::kill(pid, SIGKILL);
+    pause_for(pause);
+    pause *= 2;
+  }
+}
+
+void remove_tree(const std::string& directory) {
+  std::error_code error;
+  if (!fs::exists(directory, error)) return;
+  for (const auto& each : directories_deepest_first(directory)) remove_one(each);
+}
+
+uint64_t keyed_value(const std::string& path, const std::string& key) {
+  try {
+    std::istringstream stream(base::read_file(path));
+    std::string name;
+    uint64_t value = 0;
+    while (stream >> name >> value) {
+      if (name == key) return value;
+    }
+  } catch (const base::SystemError&) {
+    return 0;
+  }
+  return 0;
+}
+
+std::string clean(const std::string& path) {
+  return fs::path("/" + path).lexically_normal().string();
+}
+
+}  // namespace berth::runtime::cgroup_files

@@ -1,0 +1,33 @@
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace berth::runtime::cgroup_files {
+
+/// Writes a limit; the error names file and value. A missing file means that the controller is missing:
+/// `KEY: cgroup controller for FILE is not available`.
+void write_limit(const std::string& directory, const std::string& file, const std::string& value,
+                 const std::string& key);
+
+/// Pids in cgroup.procs of a directory and everything below it. A missing directory has none.
+std::vector<pid_t> processes_below(const std::string& directory);
+
+/// SIGKILL to each process, again and again until none is left or patience ends. For kernels without cgroup.kill, and
+/// races with fork.
+void kill_each(const std::string& directory);
+
+/// Removes a cgroup and those below it, deepest first; waits for the kernel to let go of dying processes. A missing one
+/// is fine.
+void remove_tree(const std::string& directory);
+
+/// The number behind `key ` in a flat keyed file ("oom_kill 3"); 0 if there is none.
+uint64_t keyed_value(const std::string& path, const std::string& key);
+
+/// "/a/../b//c" → "/b/c", relative to the root of the hierarchy: ".." never leads out of it.
+std::string clean(const std::string& path);
+
+}  // namespace berth::runtime::cgroup_files

@@ -1,0 +1,152 @@
+#include "cgroups/v1/v1.h"
+
+#include <poll.h>
+#include <signal.h>
+#include <sys/stat.h>
+#include <time.h>
+
+#include <set>
+#include <stdexcept>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "cgroups/files.h"
+
+namespace berth::runtime {
+
+namespace {
+
+std::string trimmed(std::string text) {
+  while (!text.empty() && text.back() == '\n') text.pop_back();
+  return text;
+}
+
+/// A new cpuset is empty and takes no process: it gets what its parent has, level by level.
+void make_cpuset(const std::string& directory) {
+  const std::string parent = directory.substr(0, directory.rfind('/'));
+  struct stat info {};
+  if (::stat((directory + "/cpuset.cpus").c_str(), &info) != 0) {
+    if (::stat((parent + "/cpuset.cpus").c_str(), &info) != 0) make_cpuset(parent);
+    base::make_directories(directory, 0755);
+  }
+  for (const char* file : {"/cpuset.cpus", "/cpuset.mems"}) {
+    if (trimmed(base::read_file(directory + file)).empty())
+      base::write_existing(directory + file, base::read_file(parent + file));
+  }
+}
+
+class V1Cgroup : public Cgroup {
+ public:
+  explicit V1Cgroup(std::map<std::string, std::string> paths) : paths_(std::move(paths)) {
+    for (const auto& [controller, path] : paths_) directories_.insert(path);
+  }
+
+  std::map<std::string, std::string> paths() const override { return paths_; }
+
+  void create() override {
+    require_unused();
+    for (const auto& [controller, path] : paths_) {
+      if (controller == "cpuset") {
+        make_cpuset(path);
+      } else {
+        base::make_directories(path, 0755);
+      }
+    }
+  }
+
+  base::Fd directory() const override { return {}; }
+
+  void join(pid_t pid) override {
+    for (const auto& directory : directories_) base::write_existing(directory + "/cgroup.procs", std::to_string(pid));
+  }
+
+  void apply(const oci::Resources& resources) override { apply_v1_limits(paths_, resources); }
+
+  std::vector<pid_t> processes() const override { return cgroup_files::processes_below(any_directory()); }
+
+  uint64_t oom_kills() const override {
+    const auto memory = paths_.find("memory");
+    return memory == paths_.end() ? 0 : cgroup_files::keyed_value(memory->second + "/memory.oom_control", "oom_kill");
+  }
+
+  void freeze() override {
+    // A process that is being created can keep the freezer from finishing; thawing and trying again lets it go on.
+    for (int round = 0; round < 1000; ++round) {
+      set_freezer("FROZEN");
+      if (freezer_state() == "FROZEN") return;
+      if (round % 25 == 24) set_freezer("THAWED");
+      const timespec pause{0, 1'000'000};
+      ::nanosleep(&pause, nullptr);
+    }
+    set_freezer("THAWED");
+    throw std::runtime_error("unable to freeze the container");
+  }
+
+  void thaw() override { set_freezer("THAWED"); }
+
+  bool is_frozen() const override {
+    try {
+      const std::string state = freezer_state();
+      return state == "FROZEN" || state == "FREEZING";
+    } catch (const std::exception&) {
+      return false;  // gone, or no freezer at all
+    }
+  }
+
+  void kill_all() override {
+    const bool can_freeze = paths_.count("freezer") != 0;
+    if (can_freeze) set_freezer("FROZEN");
+    for (const pid_t pid : processes()) ::kill(pid, SIGKILL);
+    if (can_freeze) set_freezer("THAWED");
+    cgroup_files::kill_each(any_directory());
+  }
+
+  void destroy() override {
+    if (is_frozen()) thaw();
+    cgroup_files::kill_each(any_directory());
+    std::string failures;
+    for (const auto& directory : directories_) {
+      try {
+        cgroup_files::remove_tree(directory);
+      } catch (const std::exception& error) {
+        failures += (failures.empty() ? "" : "; ") + std::string(error.what());
+      }
+    }
+    if (!failures.empty()) throw std::runtime_error(failures);
+  }
+
+ private:
+  void require_unused() const {
+    const auto pids = processes();
+    if (!pids.empty()) {
+      throw std::runtime_error("container's cgroup is not empty: " + std::to_string(pids.size()) +
+                               " process(es) found");
+    }
+    if (is_frozen()) throw std::runtime_error("container's cgroup unexpectedly frozen");
+  }
+
+  /// Processes are in all hierarchies; the devices one is least likely to be shared.
+  const std::string& any_directory() const {
+    const auto devices = paths_.find("devices");
+    return devices == paths_.end() ? *directories_.begin() : devices->second;
+  }
+
+  const std::string& freezer() const {
+    const auto path = paths_.find("freezer");
+    if (path == paths_.end()) throw std::runtime_error("the freezer cgroup controller is not available");
+    return path->second;
+  }
+  void set_freezer(const char* state) { base::write_existing(freezer() + "/freezer.state", state); }
+  std::string freezer_state() const { return trimmed(base::read_file(freezer() + "/freezer.state")); }
+
+  std::map<std::string, std::string> paths_;
+  std::set<std::string> directories_;
+};
+
+}  // namespace
+
+std::unique_ptr<Cgroup> make_v1_cgroup(std::map<std::string, std::string> paths) {
+  return std::make_unique<V1Cgroup>(std::move(paths));
+}
+
+}  // namespace berth::runtime

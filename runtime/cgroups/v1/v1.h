@@ -1,0 +1,17 @@
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+
+#include "cgroups/cgroup.h"
+
+namespace berth::runtime {
+
+/// Cgroup v1: one directory for each hierarchy, by controller.
+std::unique_ptr<Cgroup> make_v1_cgroup(std::map<std::string, std::string> paths);
+
+/// Writes the limits into the v1 files (kernel: Documentation/admin-guide/cgroup-v1).
+void apply_v1_limits(const std::map<std::string, std::string>& paths, const oci::Resources& resources);
+
+}  // namespace berth::runtime
