@@ -15,6 +15,7 @@
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
+#include <regex>
 #include <sstream>
 #include <thread>
 
@@ -70,6 +71,12 @@ std::string files_below(const std::string& directory) {
     text += it->path().string() + "\n";
   }
   return sorted_lines(text, "file ");
+}
+
+/// The carrier of a bridge follows its ports a moment later, by itself: that is no trace of anything.
+std::string without_carrier(const std::string& text) {
+  return std::regex_replace(text,
+                            std::regex("NO-CARRIER,|,LOWER_UP| linkdown| (UP|DOWN|UNKNOWN|LOWERLAYERDOWN)(?= ) *"), "");
 }
 
 std::string output_of(const std::vector<std::string>& argv) {
@@ -147,10 +154,10 @@ std::string Sandbox::write(const std::string& relative_path, const std::string& 
 
 std::string Sandbox::host_state() const {
   std::string text;
-  text += sorted_lines(output_of({"ip", "-o", "-br", "link"}), "link ");
-  text += sorted_lines(output_of({"ip", "-o", "-br", "address"}), "address ");
-  text += sorted_lines(output_of({"ip", "-4", "route", "show", "table", "all"}), "route4 ");
-  text += sorted_lines(output_of({"ip", "-6", "route", "show", "table", "main"}), "route6 ");
+  text += sorted_lines(without_carrier(output_of({"ip", "-o", "-br", "link"})), "link ");
+  text += sorted_lines(without_carrier(output_of({"ip", "-o", "-br", "address"})), "address ");
+  text += sorted_lines(without_carrier(output_of({"ip", "-4", "route", "show", "table", "all"})), "route4 ");
+  text += sorted_lines(without_carrier(output_of({"ip", "-6", "route", "show", "table", "main"})), "route6 ");
   text += sorted_lines(output_of({"iptables-legacy-save"}), "iptables ");
   text += sorted_lines(output_of({"ip6tables-legacy-save"}), "ip6tables ");
   if (!system_program("nft").empty()) text += sorted_lines(output_of({"nft", "-n", "list", "ruleset"}), "nft ");
