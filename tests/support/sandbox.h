@@ -3,11 +3,13 @@
 #include <gtest/gtest.h>
 #include <sys/types.h>
 
+#include <memory>
 #include <string>
 #include <vector>
 
 #include "net/ip.h"
 #include "net/netns.h"
+#include "support/own_cgroup.h"
 
 namespace berth::test {
 
@@ -54,6 +56,7 @@ class Sandbox : public ::testing::Test {
 
  private:
   std::string scratch_;
+  std::unique_ptr<OwnCgroup> cgroup_;
 };
 
 /// Cgroup directories, in any hierarchy, whose name contains this container id.

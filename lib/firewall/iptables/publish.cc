@@ -46,6 +46,30 @@ void write_common(Table& table, const PublishOptions& options) {
   }
 }
 
+/// The chains that all containers share go with the last published port, unless an administrator has put rules of
+/// another kind into them.
+void drop_common_if_unused(Table& table) {
+  if (!table.has_chain(kDnatChain) || !table.rules(kDnatChain).empty()) return;
+  for (const char* hook : {"PREROUTING", "OUTPUT"}) {
+    while (true) {
+      const auto jumps = table.rules(hook, [](const std::string& target) { return target == kDnatChain; });
+      if (jumps.empty()) break;
+      table.erase(hook, jumps.back().number);
+    }
+  }
+  if (table.references(kDnatChain) == 0) table.delete_chain(kDnatChain);
+  const auto holds_only = [&](const char* chain, const char* target) {
+    const auto rules = table.rules(chain);
+    return std::all_of(rules.begin(), rules.end(), [&](const Rule& rule) { return rule.target.name == target; });
+  };
+  if (table.has_chain(kMasqChain) && holds_only(kMasqChain, "MASQUERADE"))
+    remove_chain(table, kMasqChain, "POSTROUTING");
+  if (table.has_chain(kSetmarkChain) && table.references(kSetmarkChain) == 0 && holds_only(kSetmarkChain, "MARK")) {
+    table.flush_chain(kSetmarkChain);
+    table.delete_chain(kSetmarkChain);
+  }
+}
+
 void require(Table& table, const std::string& chain, const Rule& rule, const std::string& what) {
   const std::string where =
       table.family() == Family::kIpv4 ? " of the iptables table nat" : " of the ip6tables table nat";
@@ -99,6 +123,7 @@ std::vector<PortMapping> Iptables::unpublish(const Owner& owner) {
       remove_chain(table, chain, kDnatChain);
     }
     if (table.has_chain(old_chain)) remove_chain(table, old_chain, kOldSnatChain);
+    if (table.changed()) drop_common_if_unused(table);
   });
   auto& all = removed[Family::kIpv4];
   const auto& v6 = removed[Family::kIpv6];

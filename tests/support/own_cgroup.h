@@ -1,0 +1,22 @@
+#pragma once
+
+#include <map>
+#include <string>
+
+namespace berth::test {
+
+/// Cgroup directories are the machine's, whatever namespaces a test makes. On a v1 host this process moves into a
+/// cgroup of its own in every hierarchy, so that containers of tests that run side by side never meet, and what a
+/// failed test leaves running is ended. On v2 it does nothing.
+class OwnCgroup {
+ public:
+  explicit OwnCgroup(const std::string& name);
+  ~OwnCgroup();
+  OwnCgroup(const OwnCgroup&) = delete;
+  OwnCgroup& operator=(const OwnCgroup&) = delete;
+
+ private:
+  std::map<std::string, std::string> before_;  ///< Where this process was, by its new directory.
+};
+
+}  // namespace berth::test
