@@ -46,7 +46,8 @@ void print_header(const char* peer) {
       "|----------------------------------------------|----------|----------|----------|----------|--------|\n");
 }
 
-/// ADD, CHECK and DEL of bridge + host-local + portmap with ipMasq, both suites driven by the same cnitool.
+/// ADD and DEL of bridge + host-local + portmap with ipMasq, both suites driven by the same cnitool. (CHECK cannot be
+/// compared: that of Debian's portmap fails without IPv6 rules.)
 void compare_networking(int rounds, const std::string& reference, const std::string& scratch) {
   const std::string path = path_with_legacy_iptables(scratch + "/iptables");
   CniHost hosts[2];
@@ -59,23 +60,20 @@ void compare_networking(int rounds, const std::string& reference, const std::str
     hosts[i] = {i == 0 ? built_directory() : reference, scratch + "/" + name, "/run/cache", path};
   }
   NamedNetNs box("box");
-  Series add[2], check[2], del[2];
+  Series add[2], del[2];
   for (int round = -1; round < rounds; ++round) {
     for (int i = 0; i < 2; ++i) {
       const std::string name = i == 0 ? "ours" : "peer";
       const std::map<std::string, std::string> env{{"CAP_ARGS", published({{i == 0 ? 9090 : 9091, 80}})}};
       const double added = timed(hosts[i].cnitool("add", name, box.path(), env), name + " ADD");
-      const double checked = timed(hosts[i].cnitool("check", name, box.path(), env), name + " CHECK");
       const double deleted = timed(hosts[i].cnitool("del", name, box.path(), env), name + " DEL");
       if (round < 0) continue;  // The first round makes bridges and shared chains.
       add[i].milliseconds.push_back(added);
-      check[i].milliseconds.push_back(checked);
       del[i].milliseconds.push_back(deleted);
     }
   }
   print_header(reference.c_str());
   print_row("ADD bridge + host-local + ipMasq + portmap", add[0], add[1]);
-  print_row("CHECK of the same", check[0], check[1]);
   print_row("DEL of the same", del[0], del[1]);
 }
 

@@ -11,7 +11,7 @@
 namespace berth::cni_hook {
 namespace {
 
-constexpr const char* kDirectory = "/run/berth/networks";
+constexpr const char* kDirectory = "/run/lock/berth";
 constexpr std::chrono::milliseconds kPause{5};
 
 }  // namespace

@@ -7,7 +7,7 @@
 
 namespace berth::cni_hook {
 
-/// A shared lock on /run/berth/networks/NAME.lock, held while an attachment is made or removed. Attachments do not wait
+/// A shared lock on /run/lock/berth/NAME.lock, held while an attachment is made or removed. Attachments do not wait
 /// for each other, since plugins lock what they share; whoever runs GC takes the lock exclusively, so that no
 /// attachment is half made meanwhile.
 class NetworkLock {
