@@ -5,6 +5,7 @@
 #include <cstdlib>
 
 #include "base/json.h"
+#include "base/text.h"
 #include "cni/error.h"
 
 namespace berth::cni {
@@ -26,17 +27,6 @@ bool is_word(const std::string& text) {
   return std::all_of(text.begin(), text.end(), [&](char c) {
     return alphanumeric(static_cast<unsigned char>(c)) || c == '_' || c == '.' || c == '-';
   });
-}
-
-std::vector<std::string> split(const std::string& text, char separator) {
-  std::vector<std::string> parts;
-  size_t start = 0;
-  while (start <= text.size()) {
-    const auto end = std::min(text.find(separator, start), text.size());
-    if (end > start) parts.push_back(text.substr(start, end - start));
-    start = end + 1;
-  }
-  return parts;
 }
 
 /// White space as Unicode has it, in UTF-8: the ASCII ones, NEL, NBSP, and U+1680 to U+3000.
@@ -110,7 +100,7 @@ Request Request::parse(const std::string& input, const std::vector<std::string>&
   request.netns_ = environment("CNI_NETNS");
   request.ifname_ = environment("CNI_IFNAME");
   request.raw_args_ = environment("CNI_ARGS");
-  request.path_ = split(environment("CNI_PATH"), ':');
+  request.path_ = base::split(environment("CNI_PATH"), ':');
   request.input_ = input;
   require_environment(request.command_, request.container_id_, request.ifname_, request.netns_);
 
@@ -139,7 +129,7 @@ std::vector<std::pair<std::string, std::string>> Request::args(const std::vector
   std::vector<std::pair<std::string, std::string>> found;
   std::string unknown;
   bool ignore_unknown = false;
-  for (const auto& pair : split(raw_args_, ';')) {
+  for (const auto& pair : base::split(raw_args_, ';')) {
     const auto equals = pair.find('=');
     if (equals == std::string::npos || pair.find('=', equals + 1) != std::string::npos) {
       throw Error(Code::kInvalidEnvironment, "CNI_ARGS: invalid pair \"" + pair + "\"");

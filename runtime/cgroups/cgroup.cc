@@ -19,10 +19,16 @@ class NoCgroup : public Cgroup {
   base::Fd directory() const override { return {}; }
   void join(pid_t) override {}
   void apply(const oci::Resources& resources) override {
-    if (resources.memory || resources.cpu || resources.pids_limit.value_or(0) > 0 || resources.block_io ||
-        !resources.unified.empty() || !resources.hugepage_limits.empty()) {
-      throw std::runtime_error("linux.resources: limits were asked for, but cgroups are not available");
-    }
+    refuse_if(resources.pids_limit.value_or(0) > 0, "pids.limit", "pids");
+    const auto memory = resources.memory.value_or(oci::MemoryResources{});
+    refuse_if(memory.limit.value_or(0) > 0 || memory.swap.value_or(0) > 0 || memory.reservation.value_or(0) > 0,
+              "memory", "memory");
+    const auto cpu = resources.cpu.value_or(oci::CpuResources{});
+    refuse_if(cpu.shares.value_or(0) != 0 || cpu.quota.value_or(0) > 0 || cpu.idle.value_or(0) != 0, "cpu", "cpu");
+    refuse_if(!cpu.cpus.empty() || !cpu.mems.empty(), "cpu", "cpuset");
+    refuse_if(resources.block_io.has_value(), "blockIO", "blkio");
+    refuse_if(!resources.hugepage_limits.empty(), "hugepageLimits", "hugetlb");
+    refuse_if(!resources.unified.empty(), "unified", "v2");
   }
   std::vector<pid_t> processes() const override { return {}; }
   uint64_t oom_kills() const override { return 0; }
@@ -31,14 +37,27 @@ class NoCgroup : public Cgroup {
   bool is_frozen() const override { return false; }
   void kill_all() override {}
   void destroy() override {}
+
+ private:
+  static void refuse_if(bool asked, const std::string& key, const std::string& controller) {
+    if (asked)
+      throw std::runtime_error("linux.resources." + key + ": the cgroup controller " + controller +
+                               " is not available");
+  }
 };
 
 /// Below the runtime's own cgroup unless the configuration says where; an absolute path is taken from the hierarchy's
 /// root.
 std::string place(const std::string& cgroups_path, const std::string& own_path, const std::string& id) {
-  if (cgroups_path.empty()) return cgroup_files::clean(own_path + "/" + id);
-  if (cgroups_path[0] == '/') return cgroup_files::clean(cgroups_path);
-  return cgroup_files::clean(own_path + "/" + cgroups_path);
+  const std::string wanted = cgroups_path.empty()          ? own_path + "/" + id
+                             : cgroups_path.front() == '/' ? cgroups_path
+                                                           : own_path + "/" + cgroups_path;
+  std::string cleaned = cgroup_files::clean(wanted);
+  while (cleaned.size() > 1 && cleaned.back() == '/') cleaned.pop_back();
+  // Deleting a container kills what is in its cgroup: that must never be the whole machine.
+  if (cleaned == "/")
+    throw std::runtime_error("linux.cgroupsPath: \"" + cgroups_path + "\" is the root of the hierarchy");
+  return cleaned;
 }
 
 std::string parent_of(const std::string& path) {
@@ -51,6 +70,7 @@ std::string parent_of(const std::string& path) {
 std::unique_ptr<Cgroup> Cgroup::plan(const std::string& cgroups_path, const std::string& container_id) {
   const CgroupLayout layout = CgroupLayout::detect();
   if (layout.unified) {
+    if (layout.unified_read_only) return std::make_unique<NoCgroup>();
     // A cgroup with processes cannot have children with controllers: the container goes beside us, not below us.
     return make_v2_cgroup(
         layout.unified_mount_point,
@@ -58,6 +78,7 @@ std::unique_ptr<Cgroup> Cgroup::plan(const std::string& cgroups_path, const std:
   }
   std::map<std::string, std::string> paths;
   for (const auto& hierarchy : layout.hierarchies) {
+    if (hierarchy.read_only) continue;
     const std::string directory = hierarchy.mount_point + place(cgroups_path, hierarchy.own_path, container_id);
     for (const auto& controller : hierarchy.controllers) paths[controller] = directory;
   }

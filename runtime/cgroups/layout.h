@@ -9,7 +9,8 @@ namespace berth::runtime {
 struct Hierarchy {
   std::string mount_point;               ///< "/sys/fs/cgroup/cpu,cpuacct"
   std::vector<std::string> controllers;  ///< {"cpu", "cpuacct"} or {"name=systemd"}
-  std::string own_path;                  ///< This process' cgroup in it, from /proc/self/cgroup ("/").
+  std::string own_path;                  ///< This process' cgroup in it, below the mount point ("/").
+  bool read_only = false;
 };
 
 /// How cgroups are mounted on this host.
@@ -17,6 +18,7 @@ struct CgroupLayout {
   bool unified = false;             ///< cgroup v2 at /sys/fs/cgroup and nothing else
   std::string unified_mount_point;  ///< Set when unified.
   std::string unified_own_path;     ///< This process' cgroup in it.
+  bool unified_read_only = false;
   std::vector<Hierarchy>
       hierarchies;  ///< v1 and hybrid layouts; a hybrid's v2 mount carries no controllers and is left out.
 

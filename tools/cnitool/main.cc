@@ -14,6 +14,7 @@
 #include "base/encode.h"
 #include "base/json.h"
 #include "base/rollback.h"
+#include "base/text.h"
 #include "cni/client/client.h"
 #include "cni/error.h"
 
@@ -35,17 +36,6 @@ struct Arguments {
   bool timings = false;
 };
 
-std::vector<std::string> split(const std::string& text, char separator) {
-  std::vector<std::string> parts;
-  size_t start = 0;
-  while (start <= text.size()) {
-    const auto end = std::min(text.find(separator, start), text.size());
-    if (end > start) parts.push_back(text.substr(start, end - start));
-    start = end + 1;
-  }
-  return parts;
-}
-
 cni::Error invalid_environment(const std::string& msg) {
   return {cni::Code::kInvalidEnvironment, msg};
 }
@@ -53,7 +43,7 @@ cni::Error invalid_environment(const std::string& msg) {
 /// `K=V;K2=V2`, both parts not empty.
 std::vector<std::pair<std::string, std::string>> parse_args(const std::string& text) {
   std::vector<std::pair<std::string, std::string>> args;
-  for (const auto& pair : split(text, ';')) {
+  for (const auto& pair : base::split(text, ';')) {
     const auto equals = pair.find('=');
     if (equals == std::string::npos || equals == 0 || equals + 1 == pair.size()) {
       throw invalid_environment("CNI_ARGS: invalid pair \"" + pair + "\", expected KEY=VALUE");
@@ -92,7 +82,7 @@ cni::AttachmentConfig attachment_of(const Arguments& arguments) {
 
 cni::Client client_of(const Arguments& arguments) {
   cni::ClientOptions options;
-  options.plugin_directories = split(arguments.cni_path, ':');
+  options.plugin_directories = base::split(arguments.cni_path, ':');
   options.cache_directory = arguments.cache_dir;
   if (arguments.timings) {
     options.on_timing = [](const cni::Timing& timing) {

@@ -6,6 +6,7 @@
 
 #include "base/json.h"
 #include "base/rollback.h"
+#include "base/text.h"
 #include "cni/client/cache.h"
 #include "cni/error.h"
 #include "cni/invoke.h"
@@ -55,12 +56,6 @@ Json runtime_config_of(const Json& plugin, const AttachmentConfig& attachment) {
     if (declared->boolean(it.key()).value_or(false)) injected[it.key()] = *it;
   }
   return injected;
-}
-
-std::string join(const std::vector<std::string>& parts, char separator) {
-  std::string text;
-  for (const auto& part : parts) text += (text.empty() ? "" : std::string(1, separator)) + part;
-  return text;
 }
 
 /// One run over a list: what every plugin gets, and how much time is left.
@@ -124,9 +119,9 @@ class Operation {
     env.push_back("CNI_COMMAND=" + command_);
     env.push_back("CNI_CONTAINERID=" + attachment_.container_id);
     env.push_back("CNI_NETNS=" + attachment_.netns);
-    env.push_back("CNI_ARGS=" + join(args, ';'));
+    env.push_back("CNI_ARGS=" + base::join(args, ";"));
     env.push_back("CNI_IFNAME=" + attachment_.ifname);
-    env.push_back("CNI_PATH=" + join(options_.plugin_directories, ':'));
+    env.push_back("CNI_PATH=" + base::join(options_.plugin_directories, ":"));
     return env;
   }
 

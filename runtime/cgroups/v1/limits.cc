@@ -68,6 +68,32 @@ void apply_memory_limits(const Writer& writer, const oci::MemoryResources& memor
   }
 }
 
+void apply_hugepages(const Writer& writer, const oci::HugepageLimit& limit) {
+  const std::string value = std::to_string(limit.limit);
+  writer.write("hugetlb", "hugetlb." + limit.page_size + ".limit_in_bytes", value, "hugepageLimits");
+  const std::string reserved = "hugetlb." + limit.page_size + ".rsvd.limit_in_bytes";
+  if (writer.has_file("hugetlb", reserved)) writer.write("hugetlb", reserved, value, "hugepageLimits");
+}
+
+/// The kernel takes a rule of type "a" for everything, whatever numbers it has.
+void apply_device_rule(const Writer& writer, const oci::DeviceRule& rule) {
+  const bool all_devices = rule.major < 0 && rule.minor < 0 && (rule.access.empty() || rule.access.size() == 3);
+  const std::string file = rule.allow ? "devices.allow" : "devices.deny";
+  if (rule.type != 'a' || all_devices) return writer.write("devices", file, to_v1_text(rule), "devices");
+  for (const char type : {'c', 'b'}) {
+    oci::DeviceRule one = rule;
+    one.type = type;
+    writer.write("devices", file, to_v1_text(one), "devices");
+  }
+}
+
+void apply_devices(const Writer& writer, const std::vector<oci::DeviceRule>& configured) {
+  if (configured.empty()) return;
+  // As on v2: what no rule allows is denied. A new v1 cgroup has what its parent has.
+  writer.write("devices", "devices.deny", "a", "devices");
+  for (const auto& rule : complete_device_rules(configured)) apply_device_rule(writer, rule);
+}
+
 void apply_memory(const Writer& writer, const oci::MemoryResources& memory) {
   apply_memory_limits(writer, memory);
   if (memory.reservation.value_or(0) != 0) {
@@ -123,13 +149,8 @@ void apply_v1_limits(const std::map<std::string, std::string>& paths, const oci:
   if (resources.memory) apply_memory(writer, *resources.memory);
   if (resources.cpu) apply_cpu(writer, *resources.cpu);
   if (resources.block_io) apply_block_io(writer, *resources.block_io);
-  for (const auto& limit : resources.hugepage_limits) {
-    writer.write("hugetlb", "hugetlb." + limit.page_size + ".limit_in_bytes", std::to_string(limit.limit),
-                 "hugepageLimits");
-  }
-  for (const auto& rule : complete_device_rules(resources.devices)) {
-    writer.write("devices", rule.allow ? "devices.allow" : "devices.deny", to_v1_text(rule), "devices");
-  }
+  for (const auto& limit : resources.hugepage_limits) apply_hugepages(writer, limit);
+  apply_devices(writer, resources.devices);
 }
 
 }  // namespace berth::runtime

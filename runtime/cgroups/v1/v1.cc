@@ -1,9 +1,9 @@
 #include "cgroups/v1/v1.h"
 
-#include <poll.h>
 #include <signal.h>
 #include <sys/stat.h>
 #include <time.h>
+#include <unistd.h>
 
 #include <set>
 #include <stdexcept>
@@ -94,7 +94,7 @@ class V1Cgroup : public Cgroup {
   }
 
   void kill_all() override {
-    const bool can_freeze = paths_.count("freezer") != 0;
+    const bool can_freeze = paths_.count("freezer") != 0 && ::access((freezer() + "/freezer.state").c_str(), W_OK) == 0;
     if (can_freeze) set_freezer("FROZEN");
     for (const pid_t pid : processes()) ::kill(pid, SIGKILL);
     if (can_freeze) set_freezer("THAWED");

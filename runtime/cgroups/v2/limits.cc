@@ -44,7 +44,7 @@ void apply_swap(const std::string& directory, int64_t limit, int64_t swap) {
 void apply_memory(const std::string& directory, const oci::MemoryResources& memory) {
   const int64_t limit = memory.limit.value_or(0);
   apply_swap(directory, limit, memory.swap.value_or(0));
-  if (limit > 0 && memory.check_before_update.value_or(false)) {
+  if (limit > 0 && memory.check_before_update.value_or(false) && has_file(directory, "memory.current")) {
     const int64_t used = std::stoll(base::read_file(directory + "/memory.current"));
     if (used >= limit) {
       throw std::runtime_error("linux.resources.memory.limit: " + std::to_string(limit) + " is not above the usage " +
@@ -60,7 +60,7 @@ void apply_quota(const std::string& directory, const oci::CpuResources& cpu) {
   const auto quota = cpu.quota.value_or(0);
   const auto period = cpu.period.value_or(0);
   if (quota == 0 && period == 0) return;
-  std::istringstream present(base::read_file(directory + "/cpu.max"));
+  std::istringstream present(has_file(directory, "cpu.max") ? base::read_file(directory + "/cpu.max") : "");
   std::string present_quota = "max";
   std::string present_period = "100000";
   present >> present_quota >> present_period;
