@@ -1,5 +1,4 @@
 #include <fcntl.h>
-#include <linux/sched.h>
 #include <sched.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
@@ -57,17 +56,6 @@ void join_namespaces(const ExecContext& context) {
   }
 }
 
-/// A joined pid namespace holds for children only.
-void continue_in_sibling(const ExecContext& context) {
-  clone_args args{};
-  args.flags = CLONE_PARENT;
-  const long pid = ::syscall(SYS_clone3, &args, sizeof args);
-  check(pid, "clone the process that enters the pid namespace");
-  if (pid == 0) return;
-  context.sync.send(Step::kJoined, std::to_string(pid));
-  ::_exit(0);
-}
-
 [[noreturn]] void run_joined(ExecContext& context) {
   try {
     // Processes of the container must not trace us or use our descriptors while we join (CVE-2016-9962).
@@ -76,7 +64,7 @@ void continue_in_sibling(const ExecContext& context) {
     reset_signals();
     context.sync.expect(Step::kStart);
     join_namespaces(context);
-    continue_in_sibling(context);
+    continue_in_sibling(context.sync);
     ::prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
     check(::setsid(), "make a session");
     if (context.console) {

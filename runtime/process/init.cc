@@ -1,7 +1,6 @@
 #include "process/init.h"
 
 #include <fcntl.h>
-#include <linux/sched.h>
 #include <sched.h>
 #include <signal.h>
 #include <sys/prctl.h>
@@ -30,17 +29,6 @@ namespace {
 
 /// What `start` writes into the fifo has come, or the channel is closed: nobody reads our errors any more.
 constexpr int kExecFailed = 255;
-
-/// A sibling that goes on in our place: joined pid and new time namespaces hold only for children.
-void continue_in_sibling(const SyncChannel& sync) {
-  clone_args args{};
-  args.flags = CLONE_PARENT;
-  const long pid = ::syscall(SYS_clone3, &args, sizeof args);
-  check(pid, "clone the process that enters the pid namespace");
-  if (pid == 0) return;
-  sync.send(Step::kJoined, std::to_string(pid));
-  ::_exit(0);
-}
 
 void enter_namespaces(const InitContext& context) {
   const NamespacePlan& plan = context.namespaces;

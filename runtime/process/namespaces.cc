@@ -97,6 +97,16 @@ void enter(const NamespacePlan& plan) {
   }
 }
 
+void continue_in_sibling(const SyncChannel& sync) {
+  clone_args args{};
+  args.flags = CLONE_PARENT;
+  const long pid = ::syscall(SYS_clone3, &args, sizeof args);
+  check(pid, "clone the process that enters the pid namespace");
+  if (pid == 0) return;
+  sync.send(Step::kJoined, std::to_string(pid));
+  ::_exit(0);
+}
+
 void write_id_maps(pid_t pid, const oci::Linux& config) {
   const std::string proc = "/proc/" + std::to_string(pid);
   base::write_existing(proc + "/uid_map", map_text(config.uid_mappings));

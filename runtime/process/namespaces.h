@@ -6,6 +6,7 @@
 
 #include "base/fd.h"
 #include "oci/config.h"
+#include "process/sync.h"
 
 namespace berth::runtime {
 
@@ -36,6 +37,10 @@ pid_t clone_process(int flags, int into_cgroup, base::Fd& pidfd);
 
 /// Enters the joined namespaces (in the child).
 void enter(const NamespacePlan& plan);
+
+/// Goes on in a sibling of this process, which ends: joined pid and new time namespaces hold only for children. The
+/// parent reads the sibling's pid with Step::kJoined.
+void continue_in_sibling(const SyncChannel& sync);
 
 /// Writes /proc/PID/uid_map and gid_map.
 void write_id_maps(pid_t pid, const oci::Linux& config);
