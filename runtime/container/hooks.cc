@@ -25,7 +25,9 @@ std::vector<std::string> environment_of(const oci::Hook& hook, const std::string
   } else {
     for (char** entry = environ; *entry != nullptr; ++entry) env.emplace_back(*entry);
   }
-  env.push_back("OCI_HOOK_STAGE=" + stage);
+  const std::string key = "OCI_HOOK_STAGE=";
+  std::erase_if(env, [&](const std::string& entry) { return entry.rfind(key, 0) == 0; });
+  env.push_back(key + stage);
   return env;
 }
 
