@@ -19,7 +19,7 @@ namespace berth::net {
 namespace {
 
 // The kernel never fills more than 32 KiB per datagram of a dump.
-constexpr size_t kBufferSize = 64 * 1024;
+constexpr size_t kBufferSize = 65536;
 constexpr int kDumpAttempts = 64;
 
 /// What a NLMSG_ERROR message says; nullopt: it is an acknowledgement.
@@ -256,13 +256,12 @@ void Connection::drop_batch() noexcept {
 
 void Connection::commit_batch() {
   batching_ = false;
-  if (steps_.empty()) return;
+  if (outgoing_.empty()) return;
   // One acknowledgement for all: the kernel handles them in order, and answers the others only if they fail.
   size_t offset = 0;
-  nlmsghdr* last = nullptr;
-  while (offset < outgoing_.size()) {
+  auto* last = reinterpret_cast<nlmsghdr*>(outgoing_.data());
+  while ((offset += NLMSG_ALIGN(last->nlmsg_len)) < outgoing_.size()) {
     last = reinterpret_cast<nlmsghdr*>(outgoing_.data() + offset);
-    offset += NLMSG_ALIGN(last->nlmsg_len);
   }
   last->nlmsg_flags |= NLM_F_ACK;
   transmit(steps_.front().doing);

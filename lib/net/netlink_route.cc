@@ -65,7 +65,7 @@ void read_hops(nlattr* multipath, Family family, const LinkRoute& whole, std::ve
     const int attributes = hop->rtnh_len - static_cast<int>(sizeof(rtnexthop));
     auto* gateway = nla_find(reinterpret_cast<nlattr*>(RTNH_DATA(hop)), attributes, RTA_GATEWAY);
     if (gateway != nullptr) route.gw = read_ip(family, gateway);
-    routes.push_back(std::move(route));
+    routes.push_back(route);
     left -= static_cast<int>(RTNH_ALIGN(hop->rtnh_len));
   }
 }
@@ -90,7 +90,7 @@ void read_route(nlmsghdr* message, Family family, std::vector<LinkRoute>& routes
   if (tb[RTA_MULTIPATH] != nullptr) {
     read_hops(tb[RTA_MULTIPATH], family, route, routes);
   } else {
-    routes.push_back(std::move(route));
+    routes.push_back(route);
   }
 }
 

@@ -14,7 +14,8 @@ std::vector<Table::Found> jumps(Table& table, const std::string& from, const std
 }
 
 void erase_all(Table& table, const std::string& chain, const std::vector<Table::Found>& found) {
-  for (auto it = found.rbegin(); it != found.rend(); ++it) table.erase(chain, it->number);
+  // From the last on, so that the numbers of the others stay right.
+  std::for_each(found.rbegin(), found.rend(), [&](const Table::Found& each) { table.erase(chain, each.number); });
 }
 
 bool holds(const std::vector<Rule>& rules, const Rule& rule) {
@@ -23,7 +24,7 @@ bool holds(const std::vector<Rule>& rules, const Rule& rule) {
 
 }  // namespace
 
-Ownership::Ownership(Owner owner, std::string prefix, std::string parent, std::string comment)
+Ownership::Ownership(Owner owner, const std::string& prefix, std::string parent, const std::string& comment)
     : owner_(std::move(owner)),
       shared_(shared_chain(prefix, owner_)),
       own_(own_chain(prefix, owner_)),

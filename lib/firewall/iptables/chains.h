@@ -18,7 +18,7 @@ namespace berth::firewall::iptables {
 class Ownership {
  public:
   /// `prefix` of the chain's name; `comment` of the rules in `parent` that jump to the shared chain.
-  Ownership(Owner owner, std::string prefix, std::string parent, std::string comment);
+  Ownership(Owner owner, const std::string& prefix, std::string parent, const std::string& comment);
 
   const std::string& shared() const { return shared_; }
   const std::string& own() const { return own_; }

@@ -87,7 +87,7 @@ class Parser {
   }
 
   std::string interface(const std::string& option) {
-    const std::string name = next("an interface name");
+    std::string name = next("an interface name");
     if (name.empty() || name.size() > 15) refuse(name, "is not an interface name for " + option);
     return name;
   }

@@ -15,7 +15,7 @@
 #include <cstring>
 
 // The kernel's header is C: it says _Bool, and leaves a macro called bytes.
-#define _Bool bool
+#define _Bool bool  // NOLINT(bugprone-reserved-identifier)
 #include <linux/netfilter/xt_sctp.h>
 #undef bytes
 #undef _Bool
