@@ -1,5 +1,6 @@
 #include "process/foreground.h"
 
+#include <fcntl.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
@@ -11,8 +12,9 @@
 #include <array>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/posix/stream_descriptor.hpp>
-#include <boost/asio/post.hpp>
+#include <boost/asio/steady_timer.hpp>
 #include <boost/asio/write.hpp>
+#include <chrono>
 #include <functional>
 #include <memory>
 
@@ -26,10 +28,14 @@ namespace asio = boost::asio;
 using asio::posix::stream_descriptor;
 using Failure = boost::system::error_code;
 
-/// Our own terminal in raw mode, so that every key reaches the container's; put back at the end.
+/// How long output may stay away after the process ended, if others still hold its terminal.
+constexpr std::chrono::milliseconds kQuiet{100};
+
+/// Our own terminal in raw mode, so that every key reaches the container's; put back at the end, with the blocking mode
+/// of the streams, which our caller shares.
 class RawTerminal {
  public:
-  RawTerminal() {
+  RawTerminal() : input_flags_(::fcntl(STDIN_FILENO, F_GETFL)), output_flags_(::fcntl(STDOUT_FILENO, F_GETFL)) {
     if (::tcgetattr(STDIN_FILENO, &before_) != 0) return;
     termios raw = before_;
     ::cfmakeraw(&raw);
@@ -37,11 +43,15 @@ class RawTerminal {
   }
   ~RawTerminal() {
     if (changed_) ::tcsetattr(STDIN_FILENO, TCSANOW, &before_);
+    if (input_flags_ >= 0) ::fcntl(STDIN_FILENO, F_SETFL, input_flags_);
+    if (output_flags_ >= 0) ::fcntl(STDOUT_FILENO, F_SETFL, output_flags_);
   }
   RawTerminal(const RawTerminal&) = delete;
   RawTerminal& operator=(const RawTerminal&) = delete;
 
  private:
+  int input_flags_;
+  int output_flags_;
   termios before_{};
   bool changed_ = false;
 };
@@ -59,12 +69,18 @@ class Pump {
     next();
   }
 
+  /// Has moved something since the last call, or holds something that is not yet written.
+  bool was_busy() { return writing_ || std::exchange(moved_, false); }
+
  private:
   void next() {
     from_.async_read_some(asio::buffer(chunk_), [this](const Failure& failure, size_t n) {
       if (failure) return at_end_();
-      asio::async_write(to_, asio::buffer(chunk_.data(), n),
-                        [this](const Failure& failed, size_t) { failed ? at_end_() : next(); });
+      moved_ = writing_ = true;
+      asio::async_write(to_, asio::buffer(chunk_.data(), n), [this](const Failure& failed, size_t) {
+        writing_ = false;
+        failed ? at_end_() : next();
+      });
     });
   }
 
@@ -72,6 +88,8 @@ class Pump {
   stream_descriptor to_;
   std::function<void()> at_end_;
   std::array<char, 16384> chunk_{};
+  bool writing_ = false;
+  bool moved_ = false;
 };
 
 /// The events of one foreground process.
@@ -106,13 +124,15 @@ class Relay {
     signals_.async_wait(stream_descriptor::wait_read, [this](const Failure& failure) {
       if (failure) return;
       signalfd_siginfo info{};
-      while (::read(signals_.native_handle(), &info, sizeof info) == sizeof info)
-        handle(static_cast<int>(info.ssi_signo));
+      while (::read(signals_.native_handle(), &info, sizeof info) == sizeof info) handle(info);
       next_signal();
     });
   }
 
-  void handle(int signal) {
+  void handle(const signalfd_siginfo& info) {
+    const int signal = static_cast<int>(info.ssi_signo);
+    // Our own output has no reader any more: not the container's matter.
+    if (signal == SIGPIPE && info.ssi_pid == static_cast<uint32_t>(::getpid())) return;
     if (signal == SIGCHLD) return reap();
     if (signal == SIGWINCH && master_) return copy_window_size(master_.get());
     ::syscall(SYS_pidfd_send_signal, pidfd_.get(), signal, nullptr, 0);
@@ -132,16 +152,22 @@ class Relay {
   void finish() {
     reap();
     if (!reaped_) return;
-    // Others may hold the slave open; what is in it now is all we wait for.
-    int pending = 0;
-    if (master_ && !drained_ && ::ioctl(master_.get(), FIONREAD, &pending) == 0 && pending > 0) {
-      asio::post(loop_, [this] { finish(); });
-      return;
-    }
-    loop_.stop();
+    if (!output_ || drained_) return loop_.stop();
+    wait_for_quiet();
+  }
+
+  /// Others may hold the slave open, and the kernel passes output on in its own time: the end of the process is not the
+  /// end of its output.
+  void wait_for_quiet() {
+    quiet_.expires_after(kQuiet);
+    quiet_.async_wait([this](const Failure& failure) {
+      if (failure) return;
+      output_->was_busy() ? wait_for_quiet() : loop_.stop();
+    });
   }
 
   asio::io_context loop_{1};
+  asio::steady_timer quiet_{loop_};
   pid_t pid_;
   const base::Fd& pidfd_;
   base::Fd master_;
