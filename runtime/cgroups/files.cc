@@ -64,6 +64,12 @@ void write_limit(const std::string& directory, const std::string& file, const st
   }
 }
 
+void require_above_usage(int64_t limit, std::optional<int64_t> used) {
+  if (limit <= 0 || !used || *used < limit) return;
+  throw std::runtime_error("linux.resources.memory.limit: " + std::to_string(limit) + " is not above the usage " +
+                           std::to_string(*used));
+}
+
 std::vector<pid_t> processes_below(const std::string& directory) {
   std::vector<pid_t> pids;
   for (const auto& each : directories_deepest_first(directory)) {

@@ -3,6 +3,7 @@
 #include <sys/types.h>
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -12,6 +13,9 @@ namespace berth::runtime::cgroup_files {
 /// `KEY: cgroup controller for FILE is not available`.
 void write_limit(const std::string& directory, const std::string& file, const std::string& value,
                  const std::string& key);
+
+/// memory.checkBeforeUpdate: throws if a memory limit (bytes; 0 or less: none) is not above what is used already.
+void require_above_usage(int64_t limit, std::optional<int64_t> used);
 
 /// Pids in cgroup.procs of a directory and everything below it. A missing directory has none.
 std::vector<pid_t> processes_below(const std::string& directory);

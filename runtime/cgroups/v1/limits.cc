@@ -33,6 +33,12 @@ class Writer {
     if (value) write(controller, file, std::to_string(*value), key);
   }
 
+  /// The number in a file; nullopt if there is no such file.
+  std::optional<int64_t> read_number(const std::string& controller, const std::string& file) const {
+    if (!has_file(controller, file)) return std::nullopt;
+    return std::stoll(base::read_file(paths_.at(controller) + "/" + file));
+  }
+
   bool has_file(const std::string& controller, const std::string& file) const {
     const auto directory = paths_.find(controller);
     struct stat info {};
@@ -95,6 +101,9 @@ void apply_devices(const Writer& writer, const std::vector<oci::DeviceRule>& con
 }
 
 void apply_memory(const Writer& writer, const oci::MemoryResources& memory) {
+  if (memory.check_before_update.value_or(false)) {
+    cgroup_files::require_above_usage(memory.limit.value_or(0), writer.read_number("memory", "memory.usage_in_bytes"));
+  }
   apply_memory_limits(writer, memory);
   if (memory.reservation.value_or(0) != 0) {
     writer.write_if(memory.reservation, "memory", "memory.soft_limit_in_bytes", "memory.reservation");

@@ -44,12 +44,8 @@ void apply_swap(const std::string& directory, int64_t limit, int64_t swap) {
 void apply_memory(const std::string& directory, const oci::MemoryResources& memory) {
   const int64_t limit = memory.limit.value_or(0);
   apply_swap(directory, limit, memory.swap.value_or(0));
-  if (limit > 0 && memory.check_before_update.value_or(false) && has_file(directory, "memory.current")) {
-    const int64_t used = std::stoll(base::read_file(directory + "/memory.current"));
-    if (used >= limit) {
-      throw std::runtime_error("linux.resources.memory.limit: " + std::to_string(limit) + " is not above the usage " +
-                               std::to_string(used));
-    }
+  if (memory.check_before_update.value_or(false) && has_file(directory, "memory.current")) {
+    cgroup_files::require_above_usage(limit, std::stoll(base::read_file(directory + "/memory.current")));
   }
   if (limit != 0) write_limit(directory, "memory.max", or_max(limit), "memory.limit");
   if (memory.reservation.value_or(0) != 0)
