@@ -14,6 +14,7 @@ namespace {
 using base::Json;
 using ::testing::AllOf;
 using ::testing::HasSubstr;
+using ::testing::Not;
 
 const char* const kWebPort = R"({"portMappings": [{"hostPort": 9090, "containerPort": 80, "protocol": "tcp"}]})";
 
@@ -161,7 +162,7 @@ TEST_F(AddFailuresTest, ANetworkThatIsNotThere) {
 TEST_F(AddFailuresTest, AnUnknownPlugin) {
   bridge()["type"] = "brigde";
   const std::string before = everything();
-  expect_failure(add(), before, HasSubstr("failed to find plugin \"brigde\" in path ["));
+  expect_failure(add(), before, HasSubstr("failed to find plugin \"brigde\" in path ["), Not(HasSubstr("undo")));
 }
 
 TEST_F(AddFailuresTest, AnUnknownIpamPlugin) {

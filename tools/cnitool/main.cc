@@ -96,6 +96,7 @@ cni::Client client_of(const Arguments& arguments) {
 /// A failed ADD leaves nothing behind: what the first plugins of the list did is undone by DEL.
 Json add_or_undo(cni::Client& client, const cni::NetworkList& list, const cni::AttachmentConfig& attachment) {
   if (client.cached(list.name, attachment.container_id, attachment.ifname)) return client.add(list, attachment);
+  client.require_runnable(list, attachment);
   base::Rollback rollback;
   rollback.add("undo the failed ADD", [&] { client.del(list, attachment); });
   Json result = client.add(list, attachment);

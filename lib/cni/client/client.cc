@@ -168,8 +168,20 @@ Json attachment_objects(const std::vector<Attachment>& attachments) {
 
 }  // namespace
 
-Json Client::add(const NetworkList& list, const AttachmentConfig& attachment) {
+void Client::require_runnable(const NetworkList& list, const AttachmentConfig& attachment) const {
   validate(list, attachment);
+  for (const auto& plugin : list.plugins) {
+    const std::string type = type_of(*plugin);
+    try {
+      find_plugin(type, options_.plugin_directories);
+    } catch (const Error& error) {
+      throw Error(error.code(), "plugin type=\"" + type + "\" failed (add): " + error.msg(), error.details());
+    }
+  }
+}
+
+Json Client::add(const NetworkList& list, const AttachmentConfig& attachment) {
+  require_runnable(list, attachment);
   const Operation operation(options_, list, attachment, "ADD");
   Json result;
   for (const auto& plugin : list.plugins) {

@@ -65,6 +65,10 @@ class Client {
  public:
   explicit Client(ClientOptions options) : options_(std::move(options)) {}
 
+  /// Throws if the attachment's names are invalid or a plugin of the list cannot be found: what can be known before
+  /// anything is done. `add` begins with it.
+  void require_runnable(const NetworkList& list, const AttachmentConfig& attachment) const;
+
   /// ADD in order, each result feeding the next; caches the final one. A failure does not undo (callers run del).
   /// Returns the result object as the last plugin printed it, in the list's version.
   base::Json add(const NetworkList& list, const AttachmentConfig& attachment);
