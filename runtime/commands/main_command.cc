@@ -13,6 +13,7 @@
 #include "commands/version.h"
 #include "container/lifecycle.h"
 #include "log.h"
+#include "security/self_exe.h"
 
 namespace berth::runtime {
 
@@ -102,15 +103,21 @@ int dispatch(const Globals& globals, const Words& words) {
   return kUnknownCommand;
 }
 
-int run_words(const Words& all, const char* called_as) {
+/// Commands after which a process of a container has our executable as its own until it executes another.
+bool enters_container(const std::string& command) {
+  return command == "create" || command == "run" || command == "exec";
+}
+
+int run_words(const Words& all, char** argv) {
   GlobalFlags flags;
   CommandLine line({"berth", "a compact OCI runtime that connects containers to networks", "command [arguments...]"});
   define(line, flags);
   auto words = line.parse(all);
   if (flags.version) {
-    print(version_text(called_as));
+    print(version_text(argv[0]));
     return 0;
   }
+  if (!words.empty() && enters_container(words[0])) protect_own_executable(argv);
   open_log(flags.log_file, log_format(flags.log_format), flags.debug);
   check_choice("rootless", flags.rootless, {"auto", "true", "false"});
   check_choice("cgroup-manager", flags.globals.cgroup_manager, {"", "cgroupfs", "systemd", "disabled"});
@@ -159,7 +166,8 @@ std::string absolute_path(const std::string& path) {
 
 int run_command_line(int argc, char** argv) {
   try {
-    const int status = run_words(Words(argv + std::min(argc, 1), argv + argc), argc > 0 ? argv[0] : "berth");
+    if (argc < 1) throw std::runtime_error("berth was started without a name");
+    const int status = run_words(Words(argv + 1, argv + argc), argv);
     finish_log();
     return status;
   } catch (const HelpRequested& help) {

@@ -2,22 +2,19 @@
 
 #include <unistd.h>
 
-#include <climits>
 #include <cstdlib>
 #include <filesystem>
 #include <stdexcept>
 #include <vector>
 
-#include "base/error.h"
+#include "security/self_exe.h"
 
 namespace berth::runtime {
 
 namespace {
 
 std::string own_directory() {
-  char path[PATH_MAX];
-  const auto length = base::check(::readlink("/proc/self/exe", path, sizeof path), "read", "/proc/self/exe");
-  return std::filesystem::path(std::string(path, static_cast<size_t>(length))).parent_path().string();
+  return std::filesystem::path(own_executable()).parent_path().string();
 }
 
 }  // namespace

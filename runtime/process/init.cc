@@ -33,7 +33,6 @@ constexpr int kExecFailed = 255;
 void enter_namespaces(const InitContext& context) {
   const NamespacePlan& plan = context.namespaces;
   const bool makes_user = plan.makes(CLONE_NEWUSER);
-  const bool in_user = makes_user || plan.joins(NamespaceType::kUser);
   context.sync.expect(Step::kStart);
   enter(plan);
   if (makes_user) {
@@ -42,7 +41,8 @@ void enter_namespaces(const InitContext& context) {
     context.sync.expect(Step::kMapsWritten);
     become_namespace_root();
   }
-  if (in_user) check(::unshare(plan.new_flags & ~CLONE_NEWUSER), "make namespaces");
+  const int later = plan.new_flags & ~clone_flags_of(plan) & ~CLONE_NEWUSER;
+  if (later != 0) check(::unshare(later), "make namespaces");
   if (plan.new_time) make_time_namespace(context.config.linux_);
   if (plan.needs_second_fork()) continue_in_sibling(context.sync);
   if (plan.new_cgroup) check(::unshare(CLONE_NEWCGROUP), "make a cgroup namespace");
@@ -156,7 +156,9 @@ void wait_for_start(const base::Fd& fifo) {
 
 int clone_flags_of(const NamespacePlan& namespaces) {
   const bool user = namespaces.makes(CLONE_NEWUSER) || namespaces.joins(NamespaceType::kUser);
-  return user ? 0 : namespaces.new_flags;
+  if (user) return 0;
+  // The first process of a pid namespace cannot have a sibling in its place.
+  return namespaces.needs_second_fork() ? namespaces.new_flags & ~CLONE_NEWPID : namespaces.new_flags;
 }
 
 void reset_signals() {

@@ -25,8 +25,8 @@ struct InitContext {
   int preserve_fds = 0;
 };
 
-/// The flags for clone3; where a user namespace is involved the child makes the other namespaces itself, in the right
-/// order.
+/// The flags for clone3. Where a user namespace or a second process is involved the child makes the other namespaces
+/// itself, in the right order.
 int clone_flags_of(const NamespacePlan& namespaces);
 
 /// The child after clone3: enters and makes namespaces, builds the root file system, drops privileges, waits for start,
