@@ -1,0 +1,152 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <signal.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <filesystem>
+#include <functional>
+#include <thread>
+
+#include "base/file.h"
+#include "base/json.h"
+#include "support/programs.h"
+#include "support/sandbox.h"
+
+namespace berth::test {
+namespace {
+
+using base::Json;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+
+/// `berth create` that fails: the sentence, and nothing left behind.
+class CreateTest : public Sandbox {
+ protected:
+  using Edit = std::function<void(Json&)>;
+
+  std::string bundle(const Edit& edit, const std::vector<std::string>& args = {"/bin/true"}) {
+    Json spec = Json::parse(busybox_spec(args));
+    edit(spec);
+    return make_bundle(scratch() + "/bundle", spec.dump());
+  }
+
+  base::CommandResult berth(std::vector<std::string> words) const {
+    words.insert(words.begin(), {built("berth"), "--root", scratch() + "/state"});
+    return run(words);
+  }
+
+  void expect_failure(const Edit& edit, const std::string& text, const std::vector<std::string>& args = {"/bin/true"}) {
+    const std::string directory = bundle(edit, args);
+    const std::string before = host_state();
+    const auto result = berth({"create", "--bundle", directory, id()});
+    EXPECT_FALSE(result.ok());
+    EXPECT_THAT(result.error, HasSubstr(text));
+    expect_nothing_left();
+    EXPECT_EQ(host_state(), before);
+  }
+
+  void expect_nothing_left() const {
+    EXPECT_FALSE(std::filesystem::exists(scratch() + "/state/" + id()));
+    EXPECT_THAT(cgroups_of(id()), IsEmpty());
+  }
+
+  static std::string id() { return "create-test-" + std::to_string(::getpid()); }
+};
+
+TEST_F(CreateTest, AProgramMissingInPathIsNamed) {
+  expect_failure([](Json&) {}, "exec: \"nope\": executable file not found in $PATH", {"nope"});
+}
+
+TEST_F(CreateTest, AMissingAbsolutePathIsNamed) {
+  expect_failure([](Json&) {}, "exec: \"/nope\": stat /nope: no such file or directory", {"/nope"});
+}
+
+TEST_F(CreateTest, ADirectoryIsNoProgram) {
+  expect_failure([](Json&) {}, "exec: \"/etc\": is a directory", {"/etc"});
+}
+
+TEST_F(CreateTest, AFileWithoutTheExecuteBitIsNoProgram) {
+  expect_failure([](Json&) {}, "exec: \"/etc/passwd\": permission denied", {"/etc/passwd"});
+}
+
+TEST_F(CreateTest, AWorkingDirectoryBelowAFileIsRefused) {
+  expect_failure([](Json& spec) { spec["process"]["cwd"] = "/etc/passwd"; }, "not a directory");
+}
+
+TEST_F(CreateTest, AMissingBindSourceIsNamed) {
+  expect_failure(
+      [](Json& spec) {
+        spec["mounts"].push_back(
+            {{"destination", "/mnt"}, {"type", "bind"}, {"source", "/no/such"}, {"options", {"bind"}}});
+      },
+      "error mounting \"/no/such\" to rootfs at \"/mnt\"");
+}
+
+TEST_F(CreateTest, ANamespaceListedTwiceIsRefused) {
+  expect_failure([](Json& spec) { spec["linux"]["namespaces"].push_back({{"type", "pid"}}); }, "duplicated ns");
+}
+
+TEST_F(CreateTest, ASysctlOfTheHostIsRefused) {
+  expect_failure(
+      [](Json& spec) {
+        spec["linux"]["sysctl"] = {{"kernel.foo", "1"}};
+      },
+      "sysctl \"kernel.foo\" is not in a separate kernel namespace");
+}
+
+TEST_F(CreateTest, TheWorkingDirectoryCannotBeADescriptorOfTheHost) {
+  for (const char* fd : {"3", "5", "7", "8"}) {
+    const std::string directory =
+        bundle([&](Json& spec) { spec["process"]["cwd"] = std::string("/proc/self/fd/") + fd; });
+    EXPECT_NE(berth({"run", "--bundle", directory, id()}).exit_status, 0) << "descriptor " << fd;
+    expect_nothing_left();
+  }
+}
+
+TEST_F(CreateTest, TheSameIdTwiceIsRefusedAndTheFirstContainerLives) {
+  const std::string directory = bundle([](Json&) {});
+  ASSERT_EQ(berth({"create", "--bundle", directory, id()}).exit_status, 0);
+  const auto second = berth({"create", "--bundle", directory, id()});
+  EXPECT_FALSE(second.ok());
+  EXPECT_THAT(second.error, HasSubstr("container with given ID already exists"));
+  EXPECT_THAT(berth({"state", id()}).output, HasSubstr("\"created\""));
+  EXPECT_EQ(berth({"delete", "--force", id()}).exit_status, 0);
+  expect_nothing_left();
+}
+
+TEST_F(CreateTest, PoststopHooksRunAfterAFailedCreateRuntimeHook) {
+  const std::string mark = scratch() + "/poststop";
+  expect_failure(
+      [&](Json& spec) {
+        spec["hooks"] = {{"createRuntime", Json::array({{{"path", "/bin/sh"}, {"args", {"sh", "-c", "exit 3"}}}})},
+                         {"poststop", Json::array({{{"path", "/bin/sh"}, {"args", {"sh", "-c", "echo > " + mark}}}})}};
+      },
+      "error running createRuntime hook #0: exit status 3");
+  EXPECT_TRUE(std::filesystem::exists(mark));
+}
+
+TEST_F(CreateTest, DeleteForceClearsUpAfterACreateThatWasKilled) {
+  const std::string mark = scratch() + "/hook-runs";
+  const std::string directory = bundle([&](Json& spec) {
+    spec["hooks"]["createRuntime"] = Json::array(
+        {{{"path", "/bin/sh"}, {"args", {"sh", "-c", "echo > " + mark + "; exec sleep 3"}}, {"env", {"PATH=/bin"}}}});
+  });
+  const std::string before = host_state();
+  {
+    Background create({built("berth"), "--root", scratch() + "/state", "create", "--bundle", directory, id()});
+    for (int i = 0; i < 200 && !std::filesystem::exists(mark); ++i) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    }
+    ASSERT_TRUE(std::filesystem::exists(mark));
+    ::kill(create.pid(), SIGKILL);
+  }
+  const auto removed = berth({"delete", "--force", id()});
+  EXPECT_EQ(removed.exit_status, 0) << removed.error;
+  expect_nothing_left();
+  EXPECT_EQ(host_state(), before);
+}
+
+}  // namespace
+}  // namespace berth::test
