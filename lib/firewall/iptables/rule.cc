@@ -48,7 +48,8 @@ net::IpNet get_prefix(Family family, const Address& address, const Address& mask
 void put_interface(const std::string& name, char* field, unsigned char* mask) {
   if (name.size() >= IFNAMSIZ) throw std::invalid_argument("interface name is too long: \"" + name + "\"");
   if (name.empty()) return;
-  std::memcpy(field, name.data(), name.size());
+  // The field is zero already; a name of full length needs no end.
+  std::memcpy(field, name.data(), name.size());  // NOLINT(bugprone-not-null-terminated-result)
   std::memset(mask, 0xff, name.back() == '+' ? name.size() - 1 : name.size() + 1);
 }
 
