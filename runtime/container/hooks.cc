@@ -46,7 +46,7 @@ void run_hook(const std::string& stage, size_t index, const oci::Hook& hook, con
   command.working_directory = working_directory;
   command.input = input;
   if (hook.timeout) command.timeout = std::chrono::seconds(*hook.timeout);
-  const std::string name = "error running " + stage + " hook #" + std::to_string(index) + " (" + hook.path + "): ";
+  const std::string name = "error running " + stage + " hook #" + std::to_string(index) + ": ";
   base::CommandResult result;
   try {
     result = base::run_command(command);
@@ -55,7 +55,8 @@ void run_hook(const std::string& stage, size_t index, const oci::Hook& hook, con
   }
   if (result.ok()) return;
   const std::string why = result.timed_out ? describe_timeout(*hook.timeout) : result.status_text();
-  throw std::runtime_error(name + why + ", stdout: " + tail(result.output) + ", stderr: " + tail(result.error));
+  throw std::runtime_error(name + why + ", stdout: " + tail(result.output) + ", stderr: " + tail(result.error) +
+                           ", path: " + hook.path);
 }
 
 }  // namespace

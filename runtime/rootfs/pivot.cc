@@ -68,6 +68,8 @@ base::Fd open_null_device() {
   check(::fstat(tree.get(), &info), "stat /dev/null");
   if (!S_ISCHR(info.st_mode) || info.st_rdev != ::makedev(1, 3))
     throw std::runtime_error("/dev/null is not the null device");
+  // Without a user namespace the container's root owns this inode, the host's: it must not change its mode.
+  set_attributes(tree, MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC, 0);
   return tree;
 }
 

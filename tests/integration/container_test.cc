@@ -148,6 +148,12 @@ TEST_F(ContainerTest, MaskedAndReadOnlyPathsAreAsWithRunc) {
             "touch /sys/x 2>&1; echo 1 2>&1 > /proc/sysrq-trigger; echo $?"));
 }
 
+TEST_F(ContainerTest, AMaskDoesNotExposeTheHostsNullDevice) {
+  const std::string before = must_run({"stat", "-c", "%a %u:%g", "/dev/null"});
+  EXPECT_EQ("1\n", must_berth({"run", "--bundle", bundle(shell("chmod 0 /proc/keys 2>/dev/null; echo $?")), "c"}));
+  EXPECT_EQ(before, must_run({"stat", "-c", "%a %u:%g", "/dev/null"}));
+}
+
 TEST_F(ContainerTest, SysctlsAndDomainNamesAreAsWithRunc) {
   Json spec = shell("cat /proc/sys/net/ipv4/ip_forward /proc/sys/kernel/msgmax; hostname");
   spec["linux"]["sysctl"] = {{"net.ipv4.ip_forward", "1"}, {"kernel.msgmax", "16384"}};

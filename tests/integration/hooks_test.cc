@@ -86,8 +86,9 @@ TEST_F(HooksTest, AHooksOwnEnvironmentReplacesTheRuntimes) {
 
 TEST_F(HooksTest, AFailureNamesStageIndexPathStatusAndOutput) {
   const std::string error = error_of({shell("true"), shell("echo out; echo reason >&2; exit 3"), shell("touch later")});
-  EXPECT_THAT(error, StartsWith("error running createRuntime hook #1 (/bin/sh): exit status 3, stdout: out"));
+  EXPECT_THAT(error, StartsWith("error running createRuntime hook #1: exit status 3, stdout: out"));
   EXPECT_THAT(error, HasSubstr("stderr: reason"));
+  EXPECT_THAT(error, HasSubstr("path: /bin/sh"));
   EXPECT_FALSE(exists("later"));
 }
 
@@ -101,7 +102,7 @@ TEST_F(HooksTest, AMissingProgramIsNamed) {
   oci::Hook hook;
   hook.path = "/nonexistent/hook";
   const std::string error = error_of({hook});
-  EXPECT_THAT(error, StartsWith("error running createRuntime hook #0 (/nonexistent/hook): "));
+  EXPECT_THAT(error, StartsWith("error running createRuntime hook #0: run /nonexistent/hook: "));
   EXPECT_THAT(error, HasSubstr("no such file or directory"));
 }
 
@@ -109,7 +110,7 @@ TEST_F(HooksTest, AHookPastItsTimeoutIsKilledWithItsChildren) {
   auto hook = shell("(sleep 3; touch survived) & sleep 30");
   hook.timeout = 1;
   const auto begin = std::chrono::steady_clock::now();
-  EXPECT_THAT(error_of({hook}), StartsWith("error running createRuntime hook #0 (/bin/sh): "
+  EXPECT_THAT(error_of({hook}), StartsWith("error running createRuntime hook #0: "
                                            "hook ran past specified timeout of 1.0s"));
   EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds(3));
   ::sleep(3);
@@ -132,8 +133,8 @@ TEST_F(HooksTest, CleanUpRunsEveryHookAndReportsTheFailures) {
   const auto failures =
       run_all_hooks("poststop", {shell("exit 1"), shell("touch second"), shell("exit 2")}, state_, directory_);
   ASSERT_THAT(failures, SizeIs(2));
-  EXPECT_THAT(failures[0], StartsWith("error running poststop hook #0 (/bin/sh): exit status 1"));
-  EXPECT_THAT(failures[1], StartsWith("error running poststop hook #2 (/bin/sh): exit status 2"));
+  EXPECT_THAT(failures[0], StartsWith("error running poststop hook #0: exit status 1"));
+  EXPECT_THAT(failures[1], StartsWith("error running poststop hook #2: exit status 2"));
   EXPECT_TRUE(exists("second"));
 }
 
