@@ -1,5 +1,8 @@
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <sys/file.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -41,6 +44,21 @@ oci::State stopped_state(const Record& record) {
   return state;
 }
 
+/// Deletes of one container take turns, so that its poststop hooks run once. False if there is no such container, or
+/// not any more: one that was made meanwhile under the same id is another one. `turn` is held until it is closed.
+bool wait_for_turn(const Store& store, const std::string& id, base::Fd& turn) {
+  const std::string directory = store.directory(id);
+  turn.reset(::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+  if (!turn) return false;
+  while (::flock(turn.get(), LOCK_EX) != 0) {
+    if (errno != EINTR) base::throw_errno("lock " + directory);
+  }
+  struct stat held {};
+  struct stat present {};
+  base::check(::fstat(turn.get(), &held), "stat", directory);
+  return ::lstat(directory.c_str(), &present) == 0 && present.st_dev == held.st_dev && present.st_ino == held.st_ino;
+}
+
 /// A state directory that cannot be read: nothing more is known of it.
 std::vector<std::string> delete_remains(Store& store, const std::string& id) {
   store.remove(id);
@@ -51,12 +69,17 @@ std::vector<std::string> delete_remains(Store& store, const std::string& id) {
 
 std::vector<std::string> delete_container(Store& store, const std::string& id, bool force) {
   validate_container_id(id);
+  base::Fd turn;
+  if (!wait_for_turn(store, id, turn)) {
+    if (!force) throw std::runtime_error("container does not exist");
+    return {};
+  }
   Record record;
   try {
     record = store.load(id);
   } catch (const std::exception&) {
     if (!force) throw;
-    return store.has(id) ? delete_remains(store, id) : std::vector<std::string>{};
+    return delete_remains(store, id);
   }
   const std::string status = status_of(store, record);
   if (!force && status != "stopped" && status != "created") {

@@ -13,8 +13,11 @@ namespace berth::runtime {
 
 namespace {
 
+/// In a pid namespace of the host or of another container the kernel does not end a container's processes with its
+/// first one.
 bool shares_pid_namespace(const oci::Config& config) {
-  return config.linux_.find(oci::NamespaceType::kPid) == nullptr;
+  const auto* pids = config.linux_.find(oci::NamespaceType::kPid);
+  return pids == nullptr || !pids->path.empty();
 }
 
 /// Signals exactly the process of the record: the pidfd is opened first, then the start time compared.
@@ -33,17 +36,12 @@ void kill_container(Store& store, const std::string& id, int signal, bool all) {
   const auto cgroup = Cgroup::open(record.cgroups);
   const std::string status = status_of(store, record);
   const bool everything = signal == SIGKILL && shares_pid_namespace(store.load_config(record));
+  if (everything) cgroup->kill_all();
   if (status == "stopped") {
-    // Without a pid namespace of its own the kernel does not end a container's processes with its first one.
-    if (everything) cgroup->kill_all();
     if (!all) throw std::runtime_error("container not running");
     return;
   }
-  if (everything) {
-    cgroup->kill_all();
-  } else {
-    send_signal(record, signal);
-  }
+  if (!everything || record.cgroups.empty()) send_signal(record, signal);
   if (signal == SIGKILL && cgroup->is_frozen()) cgroup->thaw();
 }
 
