@@ -18,13 +18,17 @@ std::string tail(const std::string& text) {
   return text.size() <= kQuoted ? text : "…" + text.substr(text.size() - kQuoted);
 }
 
-std::vector<std::string> environment_of(const oci::Hook& hook, const std::string& stage) {
-  std::vector<std::string> env;
-  if (hook.env) {
-    env = *hook.env;
-  } else {
-    for (char** entry = environ; *entry != nullptr; ++entry) env.emplace_back(*entry);
-  }
+using Environment = std::vector<std::string>;
+
+Environment own_environment() {
+  Environment env;
+  for (char** entry = environ; *entry != nullptr; ++entry) env.emplace_back(*entry);
+  return env;
+}
+
+Environment environment_of(const oci::Hook& hook, const std::string& stage,
+                           const std::optional<Environment>& fallback) {
+  Environment env = hook.env ? *hook.env : fallback ? *fallback : own_environment();
   const std::string key = "OCI_HOOK_STAGE=";
   std::erase_if(env, [&](const std::string& entry) { return entry.rfind(key, 0) == 0; });
   env.push_back(key + stage);
@@ -38,11 +42,11 @@ std::string describe_timeout(int64_t seconds) {
 }
 
 void run_hook(const std::string& stage, size_t index, const oci::Hook& hook, const std::string& input,
-              const std::string& working_directory) {
+              const std::string& working_directory, const std::optional<Environment>& environment = std::nullopt) {
   base::Command command;
   command.path = hook.path;
   command.argv = hook.args;
-  command.env = environment_of(hook, stage);
+  command.env = environment_of(hook, stage, environment);
   command.working_directory = working_directory;
   command.input = input;
   if (hook.timeout) command.timeout = std::chrono::seconds(*hook.timeout);
@@ -62,10 +66,11 @@ void run_hook(const std::string& stage, size_t index, const oci::Hook& hook, con
 }  // namespace
 
 void run_hooks(const std::string& stage, const std::vector<oci::Hook>& hooks, const oci::State& state,
-               const std::string& working_directory) {
+               const std::string& working_directory, const std::optional<Environment>& environment) {
   if (hooks.empty()) return;
   const std::string input = state.to_hook_json();
-  for (size_t index = 0; index < hooks.size(); ++index) run_hook(stage, index, hooks[index], input, working_directory);
+  for (size_t index = 0; index < hooks.size(); ++index)
+    run_hook(stage, index, hooks[index], input, working_directory, environment);
 }
 
 std::vector<std::string> run_all_hooks(const std::string& stage, const std::vector<oci::Hook>& hooks,

@@ -71,12 +71,13 @@ void enter_root(const InitContext& context, const base::Fd& root) {
   check(::chroot("."), "chroot");
 }
 
+/// In the container, or in sight of it: the runtime's own environment may hold what is none of its business.
 void run_container_hooks(const InitContext& context, const char* stage, const std::vector<oci::Hook>& hooks,
-                         const std::string& directory) {
+                         const std::string& directory, const std::vector<std::string>& env) {
   if (hooks.empty()) return;
   oci::State state = context.state;
   state.pid = ::getpid();
-  run_hooks(stage, hooks, state, directory);
+  run_hooks(stage, hooks, state, directory, env);
 }
 
 void set_names(const oci::Config& config) {
@@ -95,7 +96,7 @@ void set_up(InitContext& context) {
   const base::Fd root = build_root(context);
   context.sync.send(Step::kMounted);
   context.sync.expect(Step::kHooksDone);
-  run_container_hooks(context, "createContainer", config.hooks.create_container, config.root->path);
+  run_container_hooks(context, "createContainer", config.hooks.create_container, config.root->path, {});
   enter_root(context, root);
   if (config.process) enter_directory(config.process->cwd, true);
   if (context.console) {
@@ -144,7 +145,7 @@ void wait_for_start(const base::Fd& fifo) {
                                  const std::vector<std::string>& env) {
   try {
     wait_for_start(context.fifo);
-    run_container_hooks(context, "startContainer", context.config.hooks.start_container, "/");
+    run_container_hooks(context, "startContainer", context.config.hooks.start_container, "/", env);
     execute(program, context.config.process->args, env);
   } catch (const std::exception& error) {
     std::fprintf(stderr, "%s\n", error.what());
