@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "cgroups/cgroup.h"
+#include "cgroups/subgroup.h"
 #include "container/lifecycle.h"
 #include "process/console.h"
 #include "process/foreground.h"
@@ -123,12 +124,25 @@ void abandon(const base::Fd& pidfd) {
   ::waitid(P_PIDFD, static_cast<id_t>(pidfd.get()), &info, WEXITED);
 }
 
+/// Clones straight into the cgroup where the kernel can. On v2 a container that made cgroups of its own with
+/// controllers has no processes at the top (systemd, for example): then the place is where its init process is.
+pid_t clone_into(const base::Fd& directory, const Record& record, const ExecOptions& options, base::Fd& pidfd) {
+  try {
+    return clone_process(0, directory.get(), pidfd);
+  } catch (const base::SystemError& error) {
+    if (error.code() != EBUSY || !directory || !options.cgroup.empty()) throw;
+  }
+  const auto beside_init = Cgroup::open({{"", unified_directory_of(record.pid)}});
+  return clone_process(0, beside_init->directory().get(), pidfd);
+}
+
 /// The parent's side, up to the point where the program runs.
 Joined start_process(const Record& record, ExecContext& context, SyncChannel ours) {
-  const auto cgroup = Cgroup::open(record.cgroups);
+  const auto& wanted = context.options.cgroup;
+  const auto cgroup = Cgroup::open(wanted.empty() ? record.cgroups : subgroup_paths(record.cgroups, wanted));
   const base::Fd directory = cgroup->directory();
   Joined joined;
-  joined.pid = clone_process(0, directory.get(), joined.pidfd);
+  joined.pid = clone_into(directory, record, context.options, joined.pidfd);
   if (joined.pid == 0) {
     ours.close();
     run_joined(context);
