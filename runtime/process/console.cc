@@ -2,9 +2,11 @@
 
 #include <fcntl.h>
 #include <linux/magic.h>
+#include <linux/openat2.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/un.h>
 #include <sys/vfs.h>
 #include <unistd.h>
@@ -26,8 +28,19 @@ namespace {
 void require_devpts(const base::Fd& fd) {
   struct statfs info {};
   check(::fstatfs(fd.get(), &info), "find the file system type of the terminal");
-  // A container can put another file in the place of /dev/ptmx or of the slave (CVE-2025-52565).
-  if (info.f_type != DEVPTS_SUPER_MAGIC) throw std::runtime_error("/dev/ptmx is not in a devpts file system");
+  // A container can put something else in the place of the file system or of the slave (CVE-2025-52565).
+  if (info.f_type != DEVPTS_SUPER_MAGIC) throw std::runtime_error("/dev/pts is not a devpts file system");
+}
+
+/// From the file system itself: needs neither a link /dev/ptmx nor /proc, and nothing can be mounted in between.
+base::Fd open_master(const base::Fd& root) {
+  const base::Fd terminals = open_in_root(root, "/dev/pts", O_DIRECTORY);
+  require_devpts(terminals);
+  open_how how{};
+  how.flags = O_RDWR | O_NOCTTY | O_CLOEXEC;
+  how.resolve = RESOLVE_NO_XDEV | RESOLVE_NO_SYMLINKS | RESOLVE_BENEATH;
+  return base::Fd(check(static_cast<int>(::syscall(SYS_openat2, terminals.get(), "ptmx", &how, sizeof how)),
+                        "open /dev/pts/ptmx in the root file system"));
 }
 
 void send_descriptor(const base::Fd& socket, const base::Fd& fd, const std::string& name) {
@@ -97,9 +110,7 @@ base::Fd receive_console(const base::Fd& socket) {
 }
 
 void open_console(const base::Fd& root, const base::Fd& socket, unsigned height, unsigned width, bool bind_console) {
-  const base::Fd ptmx = open_in_root(root, "/dev/ptmx");
-  require_devpts(ptmx);
-  const base::Fd master = base::open_file(ptmx.proc_path(), O_RDWR | O_NOCTTY);
+  const base::Fd master = open_master(root);
   const int unlocked = 0;
   check(::ioctl(master.get(), TIOCSPTLCK, &unlocked), "unlock the terminal");
   const base::Fd slave(check(::ioctl(master.get(), TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC), "open the terminal"));
