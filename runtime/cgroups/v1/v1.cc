@@ -10,6 +10,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/rollback.h"
 #include "cgroups/files.h"
 
 namespace berth::runtime {
@@ -45,13 +46,17 @@ class V1Cgroup : public Cgroup {
 
   void create() override {
     require_unused();
+    base::Rollback rollback;
     for (const auto& [controller, path] : paths_) {
+      struct stat info {};
+      if (::stat(path.c_str(), &info) != 0) rollback.add("remove the cgroup", [&path] { ::rmdir(path.c_str()); });
       if (controller == "cpuset") {
         make_cpuset(path);
       } else {
         base::make_directories(path, 0755);
       }
     }
+    rollback.dismiss();
   }
 
   base::Fd directory() const override { return {}; }

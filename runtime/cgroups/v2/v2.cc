@@ -11,6 +11,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/rollback.h"
 #include "cgroups/device_rules.h"
 #include "cgroups/files.h"
 
@@ -62,13 +63,19 @@ class V2Cgroup : public Cgroup {
                                " process(es) found");
     }
     if (is_frozen()) throw std::runtime_error("container's cgroup unexpectedly frozen");
+    base::Rollback rollback;
     std::string path = mount_point_;
     for (size_t end = mount_point_.size(); end < directory_.size();) {
       enable_controllers(path);
       end = std::min(directory_.find('/', end + 1), directory_.size());
       path = directory_.substr(0, end);
-      if (::mkdir(path.c_str(), 0755) != 0 && errno != EEXIST) base::throw_errno("make cgroup " + path);
+      if (::mkdir(path.c_str(), 0755) == 0) {
+        rollback.add("remove the cgroup", [path] { ::rmdir(path.c_str()); });
+      } else if (errno != EEXIST) {
+        base::throw_errno("make cgroup " + path);
+      }
     }
+    rollback.dismiss();
   }
 
   base::Fd directory() const override { return base::open_file(directory_, O_RDONLY | O_DIRECTORY); }
