@@ -105,6 +105,13 @@ class Capture {
     next();
   }
 
+  /// No more waiting. A read that is done already still delivers what it has read.
+  void stop() {
+    stopped_ = true;
+    boost::system::error_code ignored;
+    if (stream_.is_open()) stream_.cancel(ignored);
+  }
+
   /// Takes what is in the pipe now, without waiting for other holders of its write end.
   void drain() {
     boost::system::error_code error;
@@ -125,7 +132,7 @@ class Capture {
         return;
       }
       keep(n);
-      next();
+      if (!stopped_) next();
     });
   }
 
@@ -135,6 +142,7 @@ class Capture {
   std::string& into_;
   size_t limit_;
   std::array<char, 16384> chunk_{};
+  bool stopped_ = false;
 };
 
 void record_status(int status, CommandResult& result) {
@@ -182,7 +190,14 @@ CommandResult run_command(const Command& command) {
     stream_descriptor ended(loop,
                             check(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)), "open pidfd of", command.path));
     asio::steady_timer timer(loop);
-    ended.async_wait(stream_descriptor::wait_read, [&](const boost::system::error_code&) { loop.stop(); });
+    ended.async_wait(stream_descriptor::wait_read, [&](const boost::system::error_code&) {
+      // Not loop.stop(): that would drop what has been read and not yet been delivered.
+      boost::system::error_code ignored;
+      output.stop();
+      error.stop();
+      if (input.is_open()) input.cancel(ignored);
+      timer.cancel(ignored);
+    });
     if (command.timeout) {
       timer.expires_at(start + *command.timeout);
       timer.async_wait([&](const boost::system::error_code& cancelled) {
