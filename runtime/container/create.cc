@@ -164,6 +164,7 @@ void Creation::clone_init() {
     const pid_t real = std::stoi(sync_.expect(Step::kJoined));
     ::waitpid(pid, nullptr, 0);
     take_over(real, base::Fd(check(static_cast<int>(::syscall(SYS_pidfd_open, real, 0)), "open the init process")));
+    sync_.send(Step::kStart);
   }
 }
 

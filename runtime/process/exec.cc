@@ -156,6 +156,7 @@ Joined start_process(const Record& record, ExecContext& context, SyncChannel our
     ::waitpid(joined.pid, nullptr, 0);
     joined.pid = real;
     joined.pidfd.reset(check(static_cast<int>(::syscall(SYS_pidfd_open, real, 0)), "open the process"));
+    ours.send(Step::kStart);
     ours.expect(Step::kReady);
     if (context.process.oom_score_adj) {
       base::write_existing("/proc/" + std::to_string(real) + "/oom_score_adj",

@@ -102,7 +102,11 @@ void continue_in_sibling(const SyncChannel& sync) {
   args.flags = CLONE_PARENT;
   const long pid = ::syscall(SYS_clone3, &args, sizeof args);
   check(pid, "clone the process that enters the pid namespace");
-  if (pid == 0) return;
+  if (pid == 0) {
+    // The parent must have learnt of us before it hears from us.
+    sync.expect(Step::kStart);
+    return;
+  }
   sync.send(Step::kJoined, std::to_string(pid));
   ::_exit(0);
 }

@@ -39,7 +39,7 @@ pid_t clone_process(int flags, int into_cgroup, base::Fd& pidfd);
 void enter(const NamespacePlan& plan);
 
 /// Goes on in a sibling of this process, which ends: joined pid and new time namespaces hold only for children. The
-/// parent reads the sibling's pid with Step::kJoined.
+/// parent reads the sibling's pid with Step::kJoined and answers with Step::kStart.
 void continue_in_sibling(const SyncChannel& sync);
 
 /// Writes /proc/PID/uid_map and gid_map.
