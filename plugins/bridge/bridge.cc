@@ -7,11 +7,10 @@
 #include "base/rollback.h"
 #include "bridge/config.h"
 #include "bridge/host_side.h"
-#include "bridge/masquerade.h"
 #include "cni/error.h"
 #include "cni/plugin/delegate.h"
+#include "cni/plugin/firewall/masquerade.h"
 #include "cni/plugin/interface.h"
-#include "firewall/firewall.h"
 #include "net/announce.h"
 #include "net/netlink.h"
 #include "net/sysctl.h"
@@ -103,7 +102,7 @@ void announce(const net::NetNs& netns, ContainerSide& container, const Result& r
 Result BridgePlugin::add(const Request& request) {
   const auto config = Config::parse(request);
   const auto netns = interface::open_netns(request);
-  const auto masquerade = config.ip_masq ? Masquerade::open(config.ip_masq_backend) : nullptr;
+  const auto masquerade = config.ip_masq ? cni::Masquerade::open(config.ip_masq_backend) : nullptr;
   if (!config.has_ipam) Result().require_expressible_in(request.version());
 
   HostSide host(config);
@@ -130,7 +129,7 @@ Result BridgePlugin::add(const Request& request) {
   for (auto& ip : result.ips) ip.interface = kContainerInterface;
   if (config.dns) result.dns = *config.dns;
   if (masquerade) {
-    rollback.add("remove masquerading", [&] { masquerade->remove(request); });
+    rollback.add("remove masquerading", [&] { cni::Masquerade::remove(request); });
     masquerade->add(request, interface::addresses_of(result));
   }
   if (config.is_gateway) interface::enable_forwarding(result.ips);
@@ -161,12 +160,6 @@ void delete_interface(const Request& request) {
   if (link && link->kind == "veth") container.delete_link(link->index);
 }
 
-/// The rules are where the automatic choice finds them, whatever ipMasqBackend says by now: ADD refuses a backend that
-/// it does not have, so there is nothing of such a one.
-std::unique_ptr<Masquerade> open_masquerade_for_removal(const Request& request) {
-  return MasqueradeConfig::parse(request).enabled ? Masquerade::open("") : nullptr;
-}
-
 /// A DHCP lease is given back through the interface that has it.
 bool releases_through_the_interface(const Request& request) {
   const auto ipam = base::JsonObject(request.config()).object("ipam");
@@ -181,9 +174,7 @@ void BridgePlugin::del(const Request& request) {
   base::BestEffort cleanup;
   if (release_first) cleanup.attempt("release addresses", [&] { cni::ipam::del(request); });
   cleanup.attempt("delete interface " + request.ifname(), [&] { delete_interface(request); });
-  cleanup.attempt("remove masquerading", [&] {
-    if (const auto masquerade = open_masquerade_for_removal(request)) masquerade->remove(request);
-  });
+  cleanup.attempt("remove masquerading", [&] { cni::Masquerade::remove(request); });
   // Only now may IPAM give the addresses to somebody else.
   if (has_ipam && !release_first) {
     if (cleanup.failures().empty()) return cni::ipam::del(request);  // its error object goes through as it is
@@ -194,9 +185,7 @@ void BridgePlugin::del(const Request& request) {
 
 void BridgePlugin::gc(const Request& request) {
   base::BestEffort cleanup;
-  cleanup.attempt("remove stale masquerading", [&] {
-    if (const auto masquerade = open_masquerade_for_removal(request)) masquerade->collect_garbage(request);
-  });
+  cleanup.attempt("remove stale masquerading", [&] { cni::Masquerade::collect_garbage(request); });
   if (cni::ipam::configured(request)) cleanup.attempt("collect stale addresses", [&] { cni::ipam::gc(request); });
   cleanup.finish();
 }
@@ -207,10 +196,7 @@ void BridgePlugin::status(const Request& request) {
   if (bridge && bridge->kind != "bridge") {
     throw cni::Error(Code::kNotAvailable, "\"" + config.bridge + "\" already exists but is not a bridge");
   }
-  if (config.ip_masq) {
-    const auto reason = firewall::why_unusable(config.ip_masq_backend);
-    if (!reason.empty()) throw cni::Error(Code::kNotAvailable, "ipMasq is not possible: " + reason);
-  }
+  cni::Masquerade::require_available(request);
   if (config.has_ipam) cni::ipam::status(request);
 }
 

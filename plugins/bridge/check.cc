@@ -2,9 +2,9 @@
 
 #include "bridge/bridge.h"
 #include "bridge/config.h"
-#include "bridge/masquerade.h"
 #include "cni/error.h"
 #include "cni/plugin/delegate.h"
+#include "cni/plugin/firewall/masquerade.h"
 #include "cni/plugin/interface.h"
 #include "net/netlink.h"
 
@@ -129,7 +129,7 @@ void BridgePlugin::check(const Request& request) {
   check_vlans(host, port, config);
   check_gateway(host, config, previous);
   if (config.ip_masq &&
-      !Masquerade::open(config.ip_masq_backend)->is_intact(request, interface::addresses_of(previous))) {
+      !cni::Masquerade::open(config.ip_masq_backend)->is_intact(request, interface::addresses_of(previous))) {
     fail("masquerading rules of " + request.container_id() + " are missing or changed");
   }
 }

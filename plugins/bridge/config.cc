@@ -7,6 +7,7 @@
 #include "base/json.h"
 #include "cni/error.h"
 #include "cni/plugin/delegate.h"
+#include "cni/plugin/firewall/masquerade.h"
 #include "cni/plugin/interface.h"
 
 namespace berth::bridge {
@@ -125,7 +126,7 @@ Config Config::parse(const cni::Request& request) {
   config.disable_container_interface = json.boolean("disableContainerInterface").value_or(false);
   config.port_isolation = json.boolean("portIsolation").value_or(false);
   config.has_ipam = cni::ipam::configured(request);
-  const auto masquerade = MasqueradeConfig::parse(request);
+  const auto masquerade = cni::MasqueradeConfig::parse(request);
   config.ip_masq = masquerade.enabled;
   config.ip_masq_backend = masquerade.backend;
   parse_mtu(json, config);
@@ -134,14 +135,6 @@ Config Config::parse(const cni::Request& request) {
   config.mac = cni::interface::requested_mac(request);
   config.dns = cni::interface::configured_dns(request);
   reject_contradictions(json, config);
-  return config;
-}
-
-MasqueradeConfig MasqueradeConfig::parse(const cni::Request& request) {
-  const JsonObject json(request.config());
-  MasqueradeConfig config;
-  config.enabled = json.boolean("ipMasq").value_or(false) && cni::ipam::configured(request);
-  config.backend = json.string("ipMasqBackend").value_or("");
   return config;
 }
 

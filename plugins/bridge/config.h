@@ -41,12 +41,4 @@ struct Config {
   std::string vlan_interface() const { return bridge + "." + std::to_string(vlan); }
 };
 
-/// What is needed to masquerade, or to stop doing so: read alone where the rest may be as wrong as it likes (DEL, GC).
-struct MasqueradeConfig {
-  bool enabled = false;
-  std::string backend;
-
-  static MasqueradeConfig parse(const cni::Request& request);
-};
-
 }  // namespace berth::bridge

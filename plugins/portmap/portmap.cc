@@ -7,6 +7,7 @@
 
 #include "base/rollback.h"
 #include "cni/error.h"
+#include "cni/plugin/firewall/attachment.h"
 #include "firewall/firewall.h"
 #include "net/conntrack.h"
 #include "net/netlink.h"
@@ -25,10 +26,6 @@ using firewall::PortMapping;
 using firewall::Publication;
 using net::Family;
 
-firewall::Owner owner_of(const Request& request) {
-  return {request.network(), request.container_id(), request.ifname()};
-}
-
 const Result& required_previous(const Request& request) {
   if (request.previous()) return *request.previous();
   throw Error(Code::kInvalidNetworkConfig, "must be called as chained plugin", "prevResult is missing");
@@ -37,15 +34,7 @@ const Result& required_previous(const Request& request) {
 /// Runs work on the firewall; its errors get the protocol's codes.
 template <class Work>
 auto with_firewall(const std::string& backend, Work&& work) {
-  try {
-    return work(*firewall::make(backend));
-  } catch (const firewall::Busy& error) {
-    throw Error(Code::kTryAgainLater, error.what());
-  } catch (const firewall::PortTaken& error) {
-    throw Error(kPortTaken, error.what());
-  } catch (const std::invalid_argument& error) {
-    throw Error(Code::kInvalidNetworkConfig, error.what());
-  }
+  return cni::translating_firewall_errors([&] { return work(*firewall::make(backend)); });
 }
 
 /// An address that says nothing of its interface counts as the container's.
@@ -109,7 +98,7 @@ Result PortmapPlugin::add(const Request& request) {
   previous.require_expressible_in(request.version());
   if (config.ports.empty()) return previous;
 
-  const auto owner = owner_of(request);
+  const auto owner = cni::owner_of(request);
   const auto publication = publication_of(config, previous, request.ifname());
   with_firewall(config.backend, [&](firewall::Firewall& firewall) {
     firewall.publish(owner, publication);
@@ -127,7 +116,7 @@ Result PortmapPlugin::add(const Request& request) {
 void PortmapPlugin::del(const Request& request) {
   // Whatever the configuration has become meanwhile: rules are where this suite makes them.
   const auto ports =
-      with_firewall("", [&](firewall::Firewall& firewall) { return firewall.unpublish(owner_of(request)); });
+      with_firewall("", [&](firewall::Firewall& firewall) { return firewall.unpublish(cni::owner_of(request)); });
   forget_connections(ports, Family::kIpv4);
   forget_connections(ports, Family::kIpv6);
 }
@@ -137,20 +126,15 @@ void PortmapPlugin::check(const Request& request) {
   const Result& previous = required_previous(request);
   if (config.ports.empty()) return;
   with_firewall(config.backend, [&](firewall::Firewall& firewall) {
-    firewall.check_published(owner_of(request), publication_of(config, previous, request.ifname()));
+    firewall.check_published(cni::owner_of(request), publication_of(config, previous, request.ifname()));
   });
 }
 
 void PortmapPlugin::gc(const Request& request) {
-  const auto valid = request.valid_attachments();
-  if (!valid) return;
-  const auto is_valid = [&](const firewall::Owner& owner) {
-    return std::any_of(valid->begin(), valid->end(), [&](const cni::Attachment& attachment) {
-      return attachment.container_id == owner.container_id &&
-             (owner.ifname.empty() || attachment.ifname == owner.ifname);
-    });
-  };
-  with_firewall("", [&](firewall::Firewall& firewall) { firewall.collect_garbage(request.network(), is_valid); });
+  if (!request.valid_attachments()) return;
+  with_firewall("", [&](firewall::Firewall& firewall) {
+    firewall.collect_garbage(request.network(), cni::is_valid_in(request));
+  });
 }
 
 void PortmapPlugin::status(const Request& request) {

@@ -4,9 +4,6 @@
 
 namespace berth::portmap {
 
-/// A port that was to be published belongs to another container: the plugin's own error code.
-inline constexpr auto kPortTaken = static_cast<cni::Code>(100);
-
 /// Publishes the container's ports on the host: destination NAT for every mapping in runtimeConfig.portMappings to the
 /// addresses that earlier plugins gave the container (prevResult).
 ///

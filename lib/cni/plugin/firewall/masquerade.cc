@@ -1,0 +1,53 @@
+#include "cni/plugin/firewall/masquerade.h"
+
+#include <stdexcept>
+
+#include "base/json.h"
+#include "cni/error.h"
+#include "cni/plugin/delegate.h"
+#include "cni/plugin/firewall/attachment.h"
+
+namespace berth::cni {
+
+MasqueradeConfig MasqueradeConfig::parse(const Request& request) {
+  const base::JsonObject json(request.config());
+  MasqueradeConfig config;
+  config.enabled = json.boolean("ipMasq").value_or(false) && ipam::configured(request);
+  config.backend = json.string("ipMasqBackend").value_or("");
+  return config;
+}
+
+std::unique_ptr<Masquerade> Masquerade::open(const std::string& backend) {
+  try {
+    return std::unique_ptr<Masquerade>(new Masquerade(firewall::make(backend)));
+  } catch (const std::invalid_argument& error) {
+    throw Error(Code::kUnsupportedField, "ipMasqBackend: \"" + backend + "\" is not supported", error.what());
+  }
+}
+
+void Masquerade::add(const Request& request, const std::vector<net::IpNet>& addresses) {
+  translating_firewall_errors([&] { firewall_->masquerade(owner_of(request), addresses); });
+}
+
+bool Masquerade::is_intact(const Request& request, const std::vector<net::IpNet>& addresses) {
+  return translating_firewall_errors([&] { return firewall_->is_masqueraded(owner_of(request), addresses); });
+}
+
+void Masquerade::remove(const Request& request) {
+  if (!MasqueradeConfig::parse(request).enabled) return;
+  translating_firewall_errors([&] { firewall::make("")->unmasquerade(owner_of(request)); });
+}
+
+void Masquerade::collect_garbage(const Request& request) {
+  if (!MasqueradeConfig::parse(request).enabled) return;
+  translating_firewall_errors([&] { firewall::make("")->collect_garbage(request.network(), is_valid_in(request)); });
+}
+
+void Masquerade::require_available(const Request& request) {
+  const auto config = MasqueradeConfig::parse(request);
+  if (!config.enabled) return;
+  const auto reason = firewall::why_unusable(config.backend);
+  if (!reason.empty()) throw Error(Code::kNotAvailable, "ipMasq is not possible: " + reason);
+}
+
+}  // namespace berth::cni
