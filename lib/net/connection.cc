@@ -105,13 +105,13 @@ void Message::close_nest(nlattr* start) {
   nla_nest_end(message_.get(), start);
 }
 
-Connection::Connection(std::initializer_list<int> groups)
+Connection::Connection(int protocol, std::initializer_list<int> groups)
     : socket_(nl_socket_alloc()), buffer_(new uint8_t[kBufferSize]) {
   if (socket_ == nullptr) throw std::bad_alloc();
-  if (nl_connect(socket_, NETLINK_ROUTE) < 0) {
+  if (nl_connect(socket_, protocol) < 0) {
     const int saved = errno;
     nl_socket_free(socket_);
-    throw base::SystemError("open an rtnetlink socket", saved);
+    throw base::SystemError(protocol == NETLINK_ROUTE ? "open an rtnetlink socket" : "open a netfilter netlink socket", saved);
   }
   const int fd = nl_socket_get_fd(socket_);
   enable(fd, NETLINK_CAP_ACK);
@@ -267,6 +267,32 @@ void Connection::commit_batch() {
   transmit(steps_.front().doing);
   const Failure failure = await_acknowledgement({});
   if (failure.code != 0) throw base::SystemError(failure.doing, failure.code, failure.detail);
+}
+
+uint32_t Connection::next_sequence() {
+  return nl_socket_use_seq(socket_);
+}
+
+std::vector<Connection::Answer> Connection::deliver(const std::vector<uint8_t>& messages, const std::string& doing) {
+  require_no_batch();
+  const int fd = nl_socket_get_fd(socket_);
+  // The kernel takes no message larger than the socket's send buffer, of which it counts half as overhead.
+  const int needed = static_cast<int>(messages.size()) * 2;
+  if (messages.size() > kBufferSize / 2) ::setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &needed, sizeof needed);
+  if (nl_sendto(socket_, const_cast<uint8_t*>(messages.data()), messages.size()) < 0) base::throw_errno(doing);
+  std::vector<Answer> answers;
+  for (;;) {
+    const auto size = ::recv(fd, buffer_.get(), kBufferSize, MSG_DONTWAIT);
+    if (size < 0 && errno == EINTR) continue;
+    if (size < 0 && errno == EAGAIN) return answers;
+    auto left = static_cast<int>(base::check(size, doing));
+    for (auto* message = reinterpret_cast<nlmsghdr*>(buffer_.get()); nlmsg_ok(message, left);
+         message = nlmsg_next(message, &left)) {
+      if (message->nlmsg_type != NLMSG_ERROR) continue;
+      auto error = error_of(message);
+      answers.push_back({message->nlmsg_seq, error ? error->code : 0, error ? std::move(error->detail) : ""});
+    }
+  }
 }
 
 bool Connection::wait_for_event(std::chrono::milliseconds timeout) {

@@ -16,7 +16,7 @@
 
 struct nl_sock;
 
-/// The transport below Netlink: messages, acknowledgements, dumps, batches. Used by lib/net alone.
+/// The transport below Netlink and below nf_tables: messages, acknowledgements, dumps, batches. Plugins never see it.
 namespace berth::net {
 
 /// One request under construction.
@@ -62,13 +62,15 @@ class Message {
   std::unique_ptr<nl_msg, Free> message_;
 };
 
-/// One NETLINK_ROUTE socket and the conversation over it.
+/// One netlink socket and the conversation over it.
 class Connection {
  public:
   using Handler = std::function<void(nlmsghdr*)>;
 
   /// In the calling thread's network namespace; `groups`: multicast groups (RTNLGRP_*) to listen to.
-  explicit Connection(std::initializer_list<int> groups = {});
+  explicit Connection(std::initializer_list<int> groups = {}) : Connection(NETLINK_ROUTE, groups) {}
+  /// `protocol`: NETLINK_ROUTE or NETLINK_NETFILTER.
+  explicit Connection(int protocol, std::initializer_list<int> groups = {});
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;
   ~Connection();
@@ -88,6 +90,18 @@ class Connection {
   void start_batch();
   void drop_batch() noexcept;
   void commit_batch();
+
+  /// The kernel's answer to one message of several.
+  struct Answer {
+    uint32_t sequence;
+    int code;  ///< errno; 0: an acknowledgement.
+    std::string detail;
+  };
+  /// A sequence number for a message that goes through `deliver`.
+  uint32_t next_sequence();
+  /// Gives complete messages to the kernel in one system call, and returns every error and acknowledgement they got. The
+  /// kernel has handled them all when the call returns.
+  std::vector<Answer> deliver(const std::vector<uint8_t>& messages, const std::string& doing);
 
   /// Waits for a message of a multicast group, and drops what has come. False on time-out. May return true early.
   bool wait_for_event(std::chrono::milliseconds timeout);

@@ -1,0 +1,139 @@
+// nf_tables over netlink: batches that apply as a whole or not at all, lookups, generations; beside nft.
+
+#include <netinet/in.h>
+// The kernel's header steps back only if the C library's came first.
+#include <linux/netfilter.h>
+#include <linux/netfilter/nf_tables.h>
+
+#include "firewall/netfilter/change.h"
+#include "firewall/netfilter/expressions.h"
+#include "firewall/netfilter/tables.h"
+#include "support/programs.h"
+#include "support/sandbox.h"
+
+namespace berth::test {
+namespace {
+
+namespace expr = firewall::netfilter::expr;
+using firewall::netfilter::Batch;
+using firewall::netfilter::BatchError;
+using firewall::netfilter::Bytes;
+using firewall::netfilter::Change;
+using firewall::netfilter::comment_of;
+using firewall::netfilter::concatenated;
+using firewall::netfilter::make_comment;
+using firewall::netfilter::SetShape;
+using firewall::netfilter::TableName;
+using firewall::netfilter::Tables;
+
+const TableName kTable{NFPROTO_INET, "ours"};
+constexpr SetShape kAddresses{firewall::netfilter::kTypeIpv4, 4};
+
+class NetfilterTablesTest : public Sandbox {
+ protected:
+  void SetUp() override {
+    Sandbox::SetUp();
+    if (IsSkipped()) return;
+    if (system_program("nft").empty()) GTEST_SKIP() << "nftables is not installed";
+    Batch batch;
+    Change change(batch, kTable);
+    change.create_table("made by a test");
+    change.create_set("addresses", kAddresses);
+    change.create_chain("web");
+    ASSERT_TRUE(Tables().commit(batch));
+  }
+
+  static std::string listing() { return must_run({"nft", "list", "table", "inet", "ours"}); }
+};
+
+TEST_F(NetfilterTablesTest, NftShowsWhatABatchMade) {
+  Batch batch;
+  Change change(batch, kTable);
+  change.add_element("addresses", {{10, 1, 0, 2}, {}, make_comment("web/c1/eth0")});
+  change.append_rule("web", [](net::Message& rule) {
+    expr::load_meta(rule, NFT_META_NFPROTO, expr::kRegister1);
+    expr::compare(rule, expr::kRegister1, NFT_CMP_EQ, {NFPROTO_IPV4});
+    expr::load_payload(rule, NFT_PAYLOAD_NETWORK_HEADER, 12, 4, expr::kRegister1);
+    expr::lookup(rule, "addresses", expr::kRegister1);
+    expr::verdict(rule, NF_DROP);
+  });
+  ASSERT_TRUE(Tables().commit(batch));
+  EXPECT_NE(listing().find("ip saddr @addresses drop"), std::string::npos) << listing();
+  EXPECT_NE(listing().find("10.1.0.2 comment \"web/c1/eth0\""), std::string::npos) << listing();
+}
+
+TEST_F(NetfilterTablesTest, ABatchWithAFailingStepChangesNothingAndNamesTheStep) {
+  Tables tables;
+  Batch first;
+  Change(first, kTable).add_element("addresses", {{10, 1, 0, 2}, {}, {}});
+  ASSERT_TRUE(tables.commit(first));
+  const std::string before = listing();
+  Batch second;
+  Change change(second, kTable);
+  change.add_element("addresses", {{10, 1, 0, 3}, {}, {}});
+  change.add_element("addresses", {{10, 1, 0, 2}, {}, {}});
+  try {
+    tables.commit(second);
+    FAIL() << "a key was added twice";
+  } catch (const BatchError& error) {
+    EXPECT_EQ(error.code(), EEXIST);
+    EXPECT_EQ(error.step(), 1U);
+    EXPECT_STREQ(error.what(), "add an element to set addresses (nf_tables table ours): file exists");
+  }
+  EXPECT_EQ(listing(), before);
+}
+
+TEST_F(NetfilterTablesTest, AnElementIsFoundByItsKeyWithoutListingTheSet) {
+  Tables tables;
+  Batch batch;
+  Change(batch, kTable).add_element("addresses", {{10, 1, 0, 2}, {}, make_comment("web/c1/eth0")});
+  ASSERT_TRUE(tables.commit(batch));
+  const auto found = tables.element(kTable, "addresses", {10, 1, 0, 2});
+  ASSERT_TRUE(found.has_value());
+  EXPECT_EQ(comment_of(found->userdata), "web/c1/eth0");
+  EXPECT_FALSE(tables.element(kTable, "addresses", {10, 1, 0, 3}).has_value());
+  EXPECT_FALSE(tables.element(kTable, "elsewhere", {10, 1, 0, 2}).has_value());
+}
+
+TEST_F(NetfilterTablesTest, AChangeOfSomebodyElseMakesAGenerationStale) {
+  Tables tables;
+  const uint32_t generation = tables.generation();
+  must_run({"nft", "add", "table", "ip", "foreign"});
+  Batch batch;
+  Change(batch, kTable).add_element("addresses", {{10, 1, 0, 2}, {}, {}});
+  EXPECT_FALSE(tables.commit(batch, generation));
+  EXPECT_TRUE(tables.commit(batch, tables.generation()));
+}
+
+TEST_F(NetfilterTablesTest, TablesAndSetsThatAreNotThereAreEmpty) {
+  Tables tables;
+  EXPECT_TRUE(tables.has_table(kTable));
+  EXPECT_FALSE(tables.has_table({NFPROTO_INET, "theirs"}));
+  EXPECT_TRUE(tables.has_set(kTable, "addresses"));
+  EXPECT_FALSE(tables.has_set(kTable, "ports"));
+  EXPECT_TRUE(tables.elements(kTable, "ports").empty());
+  EXPECT_TRUE(tables.sets({NFPROTO_INET, "theirs"}).empty());
+  EXPECT_TRUE(tables.rules({NFPROTO_INET, "theirs"}).empty());
+}
+
+TEST_F(NetfilterTablesTest, ABatchOfThousandsOfChangesIsOneChange) {
+  Tables tables;
+  Batch batch;
+  Change change(batch, kTable);
+  for (unsigned i = 0; i < 5000; ++i) {
+    change.add_element("addresses", {{10, 2, static_cast<uint8_t>(i >> 8), static_cast<uint8_t>(i)}, {}, {}});
+  }
+  ASSERT_TRUE(tables.commit(batch));
+  EXPECT_EQ(tables.elements(kTable, "addresses").size(), 5000U);
+}
+
+TEST_F(NetfilterTablesTest, DeletingTheTableDeletesAllOfIt) {
+  Tables tables;
+  Batch batch;
+  Change(batch, kTable).delete_table();
+  ASSERT_TRUE(tables.commit(batch));
+  EXPECT_FALSE(tables.has_table(kTable));
+}
+
+}  // namespace
+}  // namespace berth::test
