@@ -62,6 +62,8 @@ class Netlink {
   void create_bridge(const std::string& name, unsigned mtu, bool vlan_filtering);
   /// Both ends in one message, each in its namespace, with its final name, hardware address and MTU.
   void create_veth(const VethPair& pair);
+  /// A link that is up and has no queue length of its own. False if the name is taken.
+  bool create_ifb(const std::string& name, unsigned mtu);
   /// False if there was none. Deleting one end of a veth pair deletes both.
   bool delete_link(const std::string& name);
   bool delete_link(int index);
@@ -73,6 +75,8 @@ class Netlink {
   void set_mac(int index, const MacAddress& mac);
   void set_mtu(int index, unsigned mtu);
   void set_promiscuous(int index, bool on);
+  /// A text of at most 255 bytes that the kernel keeps with the link (IFLA_IFALIAS).
+  void set_alias(int index, const std::string& alias);
 
   // --- bridges ---------------------------------------------------------------------------------------------------
 

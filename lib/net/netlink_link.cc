@@ -214,6 +214,12 @@ void Netlink::set_mtu(int index, unsigned mtu) {
   connection_->change(std::move(message), "set MTU of link " + number(index) + " to " + std::to_string(mtu));
 }
 
+void Netlink::set_alias(int index, const std::string& alias) {
+  auto message = link_message(RTM_NEWLINK, index);
+  message.put_bytes(IFLA_IFALIAS, alias.data(), alias.size());  // the kernel wants no zero byte
+  connection_->change(std::move(message), "set alias of link " + number(index) + " to \"" + alias + "\"");
+}
+
 void Netlink::set_promiscuous(int index, bool on) {
   connection_->change(link_message(RTM_NEWLINK, index, 0, on ? IFF_PROMISC : 0, IFF_PROMISC),
                       std::string(on ? "set" : "unset") + " promiscuous mode of link " + number(index));
