@@ -190,18 +190,24 @@ std::vector<std::string> cgroups_of(const std::string& container_id) {
   return found;
 }
 
-Background::Background(const std::vector<std::string>& argv) {
+Background::Background(const std::vector<std::string>& argv, const std::string& output,
+                       const std::vector<std::string>& env, const std::string& input) {
   std::vector<char*> words;
   for (const auto& word : argv) words.push_back(const_cast<char*>(word.c_str()));
   words.push_back(nullptr);
   const std::string path = argv.at(0).find('/') == std::string::npos ? system_program(argv[0]) : argv[0];
   posix_spawn_file_actions_t actions;
   ::posix_spawn_file_actions_init(&actions);
-  for (int fd = 0; fd < 3; ++fd) ::posix_spawn_file_actions_addopen(&actions, fd, "/dev/null", O_RDWR, 0);
+  ::posix_spawn_file_actions_addopen(&actions, 0, input.c_str(), O_RDONLY, 0);
+  for (const int fd : {1, 2}) {
+    ::posix_spawn_file_actions_addopen(&actions, fd, output.c_str(), O_WRONLY | O_CREAT | O_APPEND, 0644);
+  }
   ::posix_spawn_file_actions_addclosefrom_np(&actions, 3);
   char path_entry[] = "PATH=/usr/sbin:/usr/bin:/sbin:/bin";
-  char* env[] = {path_entry, nullptr};
-  const int failure = ::posix_spawn(&pid_, path.c_str(), &actions, nullptr, words.data(), env);
+  std::vector<char*> environment{path_entry};
+  for (const auto& entry : env) environment.push_back(const_cast<char*>(entry.c_str()));
+  environment.push_back(nullptr);
+  const int failure = ::posix_spawn(&pid_, path.c_str(), &actions, nullptr, words.data(), environment.data());
   ::posix_spawn_file_actions_destroy(&actions);
   if (failure != 0) throw base::SystemError("run " + path, failure);
 }
@@ -215,6 +221,15 @@ void Background::end() {
   ::kill(pid_, SIGKILL);
   ::waitpid(pid_, nullptr, 0);
   pid_ = -1;
+}
+
+int Background::terminate() {
+  if (pid_ <= 0) return -1;
+  int status = 0;
+  ::kill(pid_, SIGTERM);
+  ::waitpid(pid_, &status, 0);
+  pid_ = -1;
+  return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 }
 
 }  // namespace berth::test

@@ -80,13 +80,17 @@ bool answers(const net::IpAddress& address, uint16_t port, double seconds = 0.5)
 /// A process of this test that is ended by pid at destruction.
 class Background {
  public:
-  /// Runs `argv` in this thread's namespaces, output to /dev/null.
-  explicit Background(const std::vector<std::string>& argv);
+  /// Runs `argv` in this thread's namespaces, with `env` beside PATH; reads from the file `input`, appends to the file
+  /// `output`.
+  explicit Background(const std::vector<std::string>& argv, const std::string& output = "/dev/null",
+                      const std::vector<std::string>& env = {}, const std::string& input = "/dev/null");
   ~Background();
   Background(const Background&) = delete;
   Background& operator=(const Background&) = delete;
   pid_t pid() const { return pid_; }
   void end();
+  /// Sends SIGTERM and waits for the end: the exit status, or -1 if a signal ended it.
+  int terminate();
 
  private:
   pid_t pid_ = -1;

@@ -64,6 +64,8 @@ net::LinkRoute route_through(const net::Link& link, const Route& route, const st
   net::LinkRoute wanted;
   wanted.dst = route.dst.network();
   wanted.gw = route.gw ? route.gw : gateway_of(route.dst.address.family(), ips);
+  // How DHCP says "on the link": without that, the gateway of the address would be meant.
+  if (wanted.gw && wanted.gw->is_unspecified()) wanted.gw.reset();
   wanted.device = link.index;
   wanted.priority = route.priority;
   if (route.table) wanted.table = static_cast<uint32_t>(*route.table);
@@ -71,16 +73,6 @@ net::LinkRoute route_through(const net::Link& link, const Route& route, const st
   wanted.mtu = route.mtu;
   wanted.advmss = route.advmss;
   return wanted;
-}
-
-/// The result's routes, each once: IPAM and the configuration may both ask for the same default route.
-std::vector<net::LinkRoute> routes_through(const net::Link& link, const Result& result) {
-  std::vector<net::LinkRoute> routes;
-  for (const auto& route : result.routes) {
-    const auto wanted = route_through(link, route, result.ips);
-    if (std::find(routes.begin(), routes.end(), wanted) == routes.end()) routes.push_back(wanted);
-  }
-  return routes;
 }
 
 void await_detection(net::Netlink& container, const net::Link& link) {
@@ -146,6 +138,15 @@ std::optional<Dns> configured_dns(const Request& request) {
   return dns;
 }
 
+std::vector<net::LinkRoute> routes_through(const net::Link& link, const Result& result) {
+  std::vector<net::LinkRoute> routes;
+  for (const auto& route : result.routes) {
+    const auto wanted = route_through(link, route, result.ips);
+    if (std::find(routes.begin(), routes.end(), wanted) == routes.end()) routes.push_back(wanted);
+  }
+  return routes;
+}
+
 void configure(net::Netlink& container, const net::Link& link, const Result& result, DuplicateDetection detection) {
   for (const auto& ip : result.ips) {
     if (belongs_to(ip, link.name, result)) continue;
@@ -203,7 +204,8 @@ void check(net::Netlink& container, const net::Link& link, const Result& previou
     if (ip.address.prefix < ip.address.address.bits()) check_route(container, link, subnet, std::nullopt);
   }
   for (const auto& route : previous.routes) {
-    check_route(container, link, route_through(link, route, previous.ips), route.gw);
+    const auto wanted = route_through(link, route, previous.ips);
+    check_route(container, link, wanted, route.gw ? wanted.gw : std::nullopt);
   }
 }
 

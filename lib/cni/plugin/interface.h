@@ -34,6 +34,10 @@ enum class DuplicateDetection {
   kWait,  ///< The kernel probes for duplicates; wait for its verdict.
 };
 
+/// The result's routes as the kernel is asked for them, each once: IPAM and the configuration may both ask for the same
+/// default route. A route without a gateway gets that of its family's address; the gateway 0.0.0.0 (or ::) means none.
+std::vector<net::LinkRoute> routes_through(const net::Link& link, const Result& result);
+
 /// Adds the result's addresses to the link, sets it up and adds the result's routes (with their mtu, advmss, priority,
 /// table and scope), in one system call. Call on a thread inside the container's namespace.
 /// Throws base::SystemError; cni::Error if an address belongs to another interface of the result or is a duplicate.

@@ -1,0 +1,14 @@
+#include <cstring>
+#include <string>
+#include <vector>
+
+#include "daemon_main.h"
+#include "plugin.h"
+
+int main(int argc, char** argv) {
+  if (argc > 1 && std::strcmp(argv[1], "daemon") == 0) {
+    return berth::dhcp::daemon_main(std::vector<std::string>(argv + 2, argv + argc));
+  }
+  berth::dhcp::DhcpPlugin plugin;
+  return berth::cni::run_plugin(plugin);
+}
