@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <memory>
 
-#include "base/json.h"
 #include "base/rollback.h"
 #include "bridge/config.h"
 #include "bridge/host_side.h"
@@ -11,6 +10,7 @@
 #include "cni/plugin/delegate.h"
 #include "cni/plugin/firewall/masquerade.h"
 #include "cni/plugin/interface.h"
+#include "cni/plugin/veth.h"
 #include "net/announce.h"
 #include "net/netlink.h"
 #include "net/sysctl.h"
@@ -138,49 +138,11 @@ Result BridgePlugin::add(const Request& request) {
   return result;
 }
 
-namespace {
-
-/// The host's end of an attachment whose namespace cannot be reached any more, but may still be alive.
-void delete_host_end(const Request& request) {
-  if (!request.previous()) return;
-  auto host = net::Netlink::here();
-  for (const auto& recorded : request.previous()->interfaces) {
-    if (!recorded.sandbox.empty() || !recorded.name.starts_with("veth")) continue;
-    const auto link = host.find_link(recorded.name);
-    if (link && link->kind == "veth") host.delete_link(link->index);
-  }
-}
-
-void delete_interface(const Request& request) {
-  const auto netns = interface::find_netns(request);
-  if (!netns) return delete_host_end(request);
-  auto container = net::Netlink::in(*netns);
-  const auto link = container.find_link(request.ifname());
-  // Anything but a veth is what made ADD fail, and somebody else's.
-  if (link && link->kind == "veth") container.delete_link(link->index);
-}
-
-/// A DHCP lease is given back through the interface that has it.
-bool releases_through_the_interface(const Request& request) {
-  const auto ipam = base::JsonObject(request.config()).object("ipam");
-  return ipam && ipam->string("type") == "dhcp";
-}
-
-}  // namespace
-
 void BridgePlugin::del(const Request& request) {
-  const bool has_ipam = cni::ipam::configured(request);
-  const bool release_first = has_ipam && releases_through_the_interface(request);
-  base::BestEffort cleanup;
-  if (release_first) cleanup.attempt("release addresses", [&] { cni::ipam::del(request); });
-  cleanup.attempt("delete interface " + request.ifname(), [&] { delete_interface(request); });
-  cleanup.attempt("remove masquerading", [&] { cni::Masquerade::remove(request); });
-  // Only now may IPAM give the addresses to somebody else.
-  if (has_ipam && !release_first) {
-    if (cleanup.failures().empty()) return cni::ipam::del(request);  // its error object goes through as it is
-    cleanup.attempt("release addresses", [&] { cni::ipam::del(request); });
-  }
-  cleanup.finish();
+  cni::ipam::del_with(request, [&](base::BestEffort& cleanup) {
+    cleanup.attempt("delete interface " + request.ifname(), [&] { cni::veth::remove(request); });
+    cleanup.attempt("remove masquerading", [&] { cni::Masquerade::remove(request); });
+  });
 }
 
 void BridgePlugin::gc(const Request& request) {

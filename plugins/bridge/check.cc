@@ -6,6 +6,7 @@
 #include "cni/plugin/delegate.h"
 #include "cni/plugin/firewall/masquerade.h"
 #include "cni/plugin/interface.h"
+#include "cni/plugin/veth.h"
 #include "net/netlink.h"
 
 namespace berth::bridge {
@@ -22,29 +23,14 @@ namespace interface = cni::interface;
   throw cni::Error(cni::Code::kInternal, message);
 }
 
-const cni::Interface& recorded(const Result& previous, const std::string& name, const std::string& sandbox) {
-  const auto found = std::find_if(
-      previous.interfaces.begin(), previous.interfaces.end(),
-      [&](const cni::Interface& candidate) { return candidate.name == name && candidate.sandbox == sandbox; });
-  if (found == previous.interfaces.end()) {
-    fail("prevResult has no interface " + name + (sandbox.empty() ? " on the host" : " in " + sandbox));
-  }
-  return *found;
-}
-
-void require_mac(const Link& link, const std::string& expected) {
-  if (expected.empty() || link.mac == net::MacAddress::parse(expected)) return;
-  fail("interface " + link.name + " has hardware address " + link.mac.to_string() + " instead of " + expected);
-}
-
 Link check_bridge(Netlink& host, const Config& config, const Result& previous) {
   const auto bridge = host.find_link(config.bridge);
   if (!bridge) fail("bridge " + config.bridge + " does not exist");
   if (bridge->kind != "bridge") fail("\"" + config.bridge + "\" already exists but is not a bridge");
   if (!bridge->is_up()) fail("bridge " + config.bridge + " is down");
-  const auto& before = recorded(previous, config.bridge, "");
+  const auto& before = interface::recorded(previous, config.bridge, "");
   // Without a gateway address its hardware address follows its lowest port.
-  if (config.is_gateway && config.has_ipam) require_mac(*bridge, before.mac);
+  if (config.is_gateway && config.has_ipam) interface::require_mac(*bridge, before.mac);
   if (bridge->is_promiscuous() != config.promiscuous) {
     fail("bridge " + config.bridge + " has promiscuous mode " + (config.promiscuous ? "off" : "on") +
          ", promiscMode says otherwise");
@@ -56,28 +42,19 @@ Link check_container(Netlink& container, const Request& request, const Config& c
   const auto link = container.find_link(request.ifname());
   if (!link) fail("interface " + request.ifname() + " does not exist in " + request.netns());
   if (link->kind != "veth") fail("interface " + link->name + " in " + request.netns() + " is not a veth");
-  require_mac(*link, recorded(previous, request.ifname(), request.netns()).mac);
+  interface::require_mac(*link, interface::recorded(previous, request.ifname(), request.netns()).mac);
   if (!link->is_up() && !config.disable_container_interface) fail("interface " + link->name + " is down");
   interface::check(container, *link, previous);
   return *link;
 }
 
-/// The host's end of the veth pair: recorded in prevResult, and the container's peer by index.
 Link check_port(Netlink& host, const Link& bridge, const Link& container, const Config& config,
                 const Result& previous) {
-  for (const auto& candidate : previous.interfaces) {
-    if (!candidate.sandbox.empty()) continue;
-    const auto link = host.find_link(candidate.name);
-    if (!link || link->kind != "veth" || link->index != container.parent) continue;
-    if (link->master != bridge.index || !link->port) fail(link->name + " is not a port of bridge " + bridge.name);
-    if (!link->is_up()) fail("bridge port " + link->name + " is down");
-    require_mac(*link, candidate.mac);
-    if (link->port->hairpin != config.hairpin) fail("hairpin mode of " + link->name + " is not as hairpinMode says");
-    if (link->port->isolated != config.port_isolation)
-      fail("isolation of " + link->name + " is not as portIsolation says");
-    return *link;
-  }
-  fail("no veth of prevResult on the host is the peer of " + container.name);
+  auto port = cni::veth::check_host_end(host, container, previous);
+  if (port.master != bridge.index || !port.port) fail(port.name + " is not a port of bridge " + bridge.name);
+  if (port.port->hairpin != config.hairpin) fail("hairpin mode of " + port.name + " is not as hairpinMode says");
+  if (port.port->isolated != config.port_isolation) fail("isolation of " + port.name + " is not as portIsolation says");
+  return port;
 }
 
 bool covers(const std::vector<net::BridgeVlan>& present, const net::BridgeVlan& wanted) {
@@ -128,10 +105,7 @@ void BridgePlugin::check(const Request& request) {
   const auto port = check_port(host, bridge, link, config, previous);
   check_vlans(host, port, config);
   check_gateway(host, config, previous);
-  if (config.ip_masq &&
-      !cni::Masquerade::open(config.ip_masq_backend)->is_intact(request, interface::addresses_of(previous))) {
-    fail("masquerading rules of " + request.container_id() + " are missing or changed");
-  }
+  cni::Masquerade::check(request, interface::addresses_of(previous));
 }
 
 }  // namespace berth::bridge

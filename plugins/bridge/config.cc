@@ -23,17 +23,6 @@ constexpr unsigned kLastVlan = 4094;
   throw cni::Error(Code::kInvalidNetworkConfig, message);
 }
 
-void parse_bridge_name(const JsonObject& json, Config& config) {
-  const auto name = json.string("bridge");
-  if (!name || name->empty()) return;
-  try {
-    cni::validate_ifname(*name);
-  } catch (const cni::Error& error) {
-    reject("invalid bridge \"" + *name + "\": " + error.msg());
-  }
-  config.bridge = *name;
-}
-
 void parse_mtu(const JsonObject& json, Config& config) {
   const auto mtu = json.integer("mtu", 0, std::numeric_limits<int>::max());
   config.mtu = static_cast<unsigned>(mtu.value_or(0));
@@ -115,7 +104,7 @@ void reject_contradictions(const JsonObject& json, const Config& config) {
 Config Config::parse(const cni::Request& request) {
   const JsonObject json(request.config());
   Config config;
-  parse_bridge_name(json, config);
+  if (auto name = cni::interface::configured_name(json, "bridge")) config.bridge = *std::move(name);
   config.is_default_gateway = json.boolean("isDefaultGateway").value_or(false);
   config.is_gateway = json.boolean("isGateway").value_or(false) || config.is_default_gateway;
   config.force_address = json.boolean("forceAddress").value_or(false);

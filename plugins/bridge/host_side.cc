@@ -7,7 +7,7 @@
 #include "base/error.h"
 #include "cni/error.h"
 #include "cni/plugin/interface.h"
-#include "net/sysctl.h"
+#include "cni/plugin/veth.h"
 #include "net/wait.h"
 
 namespace berth::bridge {
@@ -24,16 +24,12 @@ constexpr std::chrono::milliseconds kPortTimeout{2500};
 
 }  // namespace
 
-void ignore_router_advertisements(const std::string& ifname) {
-  net::sysctl::try_write("net/ipv6/conf/" + ifname + "/accept_ra", "0");
-}
-
 void HostSide::attach(const net::NetNs& container, const std::string& ifname, base::Rollback& rollback) {
   for (int attempt = 1;; ++attempt) {
     try {
       ensure_bridge(rollback);
-      if (create_port(container, ifname, rollback)) break;
-      if (attempt == kAttempts) throw Error(Code::kInternal, "no random name for the host's end of the veth is free");
+      create_port(container, ifname, rollback);
+      break;
     } catch (const SystemError& error) {
       // A concurrent ADD that failed may delete the bridge it made between our finding it and our joining it.
       const bool may_have_lost_the_bridge = error.code() == ENODEV || error.code() == EINVAL;
@@ -65,7 +61,7 @@ void HostSide::ensure_bridge(base::Rollback& rollback) {
   }
   rollback.add("restore bridge " + bridge_.name,
                [this, created, before = bridge_] { restore_bridge(created, before); });
-  ignore_router_advertisements(bridge_.name);
+  cni::interface::ignore_router_advertisements(bridge_.name);
   netlink_.together([&] {
     if (config_.promiscuous && !bridge_.is_promiscuous()) netlink_.set_promiscuous(bridge_.index, true);
     if (!bridge_.is_up()) netlink_.set_up(bridge_.index);
@@ -101,29 +97,14 @@ bool HostSide::is_shared() {
   });
 }
 
-/// False if the random name was taken.
-bool HostSide::create_port(const net::NetNs& container, const std::string& ifname, base::Rollback& rollback) {
+void HostSide::create_port(const net::NetNs& container, const std::string& ifname, base::Rollback& rollback) {
   net::VethPair pair;
-  pair.near.name = net::random_veth_name();
   pair.near.master = bridge_.index;
-  pair.near.tx_queue_length = 0;
-  pair.near_up = true;
-  pair.far.name = ifname;
-  pair.far.netns = &container;
   pair.far.mac = config_.mac;
   pair.mtu = config_.mtu;
-  try {
-    netlink_.create_veth(pair);
-  } catch (const SystemError& error) {
-    if (error.code() != EEXIST) throw;
-    if (!net::Netlink::in(container).find_link(ifname)) return false;
-    throw Error(Code::kInvalidEnvironment, "interface CNI_IFNAME=" + ifname + " already exists in " + container.path());
-  }
-  port_ = pair.near.name;
+  port_ = cni::veth::create(netlink_, container, ifname, pair);
   own_ports_.push_back(port_);
   rollback.add("delete link " + port_, [this] { detach(); });
-  ignore_router_advertisements(port_);
-  return true;
 }
 
 void HostSide::configure_port() {

@@ -40,7 +40,7 @@ class HostSide {
   void create_bridge_unless_there();
   bool has_bridge();
   void restore_bridge(bool created, const net::Link& before);
-  bool create_port(const net::NetNs& container, const std::string& ifname, base::Rollback& rollback);
+  void create_port(const net::NetNs& container, const std::string& ifname, base::Rollback& rollback);
   void configure_port();
   void set_vlans(int port, const std::vector<net::BridgeVlan>& trunk);
   net::Link ensure_vlan_interface(base::Rollback& rollback);
@@ -57,8 +57,5 @@ class HostSide {
   std::vector<std::string> own_ports_;  ///< Ports of the bridge made by this object.
   bool has_vlan_interface_ = false;
 };
-
-/// A router must not believe what its containers advertise (CVE-2020-10749). Kernels without IPv6 have no such setting.
-void ignore_router_advertisements(const std::string& ifname);
 
 }  // namespace berth::bridge

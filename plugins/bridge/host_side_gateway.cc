@@ -4,6 +4,7 @@
 #include "base/error.h"
 #include "bridge/host_side.h"
 #include "cni/error.h"
+#include "cni/plugin/interface.h"
 
 namespace berth::bridge {
 
@@ -41,7 +42,7 @@ Link HostSide::ensure_vlan_interface(base::Rollback& rollback) {
   rollback.add("delete link " + name, [this, name] {
     if (!is_shared()) netlink_.delete_link(name);
   });
-  ignore_router_advertisements(name);
+  cni::interface::ignore_router_advertisements(name);
   set_vlans(netlink_.link(pair.near.name).index, {});
   const auto link = netlink_.link(name);
   netlink_.set_up(link.index);

@@ -44,6 +44,24 @@ Result add(const Request& request, base::Rollback& rollback) {
 void del(const Request& request) {
   call(request, "DEL");
 }
+
+bool releases_through_the_interface(const Request& request) {
+  return type_of(request) == "dhcp";
+}
+
+void del_with(const Request& request, const std::function<void(base::BestEffort&)>& detach) {
+  const bool has_ipam = configured(request);
+  const bool release_first = has_ipam && releases_through_the_interface(request);
+  base::BestEffort cleanup;
+  if (release_first) cleanup.attempt("release addresses", [&] { del(request); });
+  detach(cleanup);
+  if (has_ipam && !release_first) {
+    if (cleanup.failures().empty()) return del(request);  // its error object goes through as it is
+    cleanup.attempt("release addresses", [&] { del(request); });
+  }
+  cleanup.finish();
+}
+
 void check(const Request& request) {
   call(request, "CHECK");
 }

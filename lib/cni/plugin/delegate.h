@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <string>
 
 #include "base/rollback.h"
@@ -18,6 +19,12 @@ bool configured(const Request& request);
 /// Runs ADD; registers DEL as the undo. Routes and DNS come with the addresses; `interfaces` is empty.
 Result add(const Request& request, base::Rollback& rollback);
 void del(const Request& request);
+/// DEL of an attachment: `detach` takes the interface away, and whatever else has its addresses, before IPAM (where one
+/// is configured) may give them to somebody else. All is tried; throws one error that names every failure, or the
+/// delegate's own if that is the only one.
+void del_with(const Request& request, const std::function<void(base::BestEffort&)>& detach);
+/// DHCP: a lease is given back through the interface that has it, so that goes last.
+bool releases_through_the_interface(const Request& request);
 void check(const Request& request);
 void gc(const Request& request);
 void status(const Request& request);

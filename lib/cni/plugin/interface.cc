@@ -47,12 +47,6 @@ void prepare_ipv6(const std::string& ifname) {
   sysctl::write("net/ipv6/conf/" + ifname + "/keep_addr_on_down", "1");
 }
 
-bool belongs_to(const IpConfig& ip, const std::string& ifname, const Result& result) {
-  if (!ip.interface) return true;
-  const auto index = static_cast<size_t>(*ip.interface);
-  return *ip.interface >= 0 && index < result.interfaces.size() && result.interfaces[index].name == ifname;
-}
-
 std::optional<net::IpAddress> gateway_of(net::Family family, const std::vector<IpConfig>& ips) {
   for (const auto& ip : ips) {
     if (ip.gateway && ip.gateway->family() == family) return ip.gateway;
@@ -113,7 +107,7 @@ std::optional<net::NetNs> find_netns(const Request& request) {
   }
 }
 
-std::optional<net::MacAddress> requested_mac(const Request& request) {
+std::optional<net::MacAddress> requested_mac(const Request& request, const std::optional<std::string>& configured) {
   const base::JsonObject config(request.config());
   const auto runtime = config.object("runtimeConfig");
   if (const auto text = non_empty(runtime ? runtime->string("mac") : std::nullopt)) {
@@ -127,7 +121,19 @@ std::optional<net::MacAddress> requested_mac(const Request& request) {
   for (const auto& [key, value] : request.args({"MAC"})) {
     if (!value.empty()) return parse_mac(value, "CNI_ARGS " + key, Code::kInvalidEnvironment);
   }
+  if (configured && !configured->empty()) return parse_mac(*configured, "mac", Code::kInvalidNetworkConfig);
   return std::nullopt;
+}
+
+std::optional<std::string> configured_name(const base::JsonObject& json, const char* key) {
+  auto name = non_empty(json.string(key));
+  if (!name) return std::nullopt;
+  try {
+    validate_ifname(*name);
+  } catch (const Error& error) {
+    throw Error(Code::kInvalidNetworkConfig, "invalid " + json.path_of(key) + " \"" + *name + "\": " + error.msg());
+  }
+  return name;
 }
 
 std::optional<Dns> configured_dns(const Request& request) {
@@ -147,7 +153,14 @@ std::vector<net::LinkRoute> routes_through(const net::Link& link, const Result& 
   return routes;
 }
 
-void configure(net::Netlink& container, const net::Link& link, const Result& result, DuplicateDetection detection) {
+bool belongs_to(const IpConfig& ip, const std::string& ifname, const Result& result) {
+  if (!ip.interface) return true;
+  const auto index = static_cast<size_t>(*ip.interface);
+  return *ip.interface >= 0 && index < result.interfaces.size() && result.interfaces[index].name == ifname;
+}
+
+void configure(net::Netlink& container, const net::Link& link, const Result& result, DuplicateDetection detection,
+               const std::vector<net::LinkRoute>& ways) {
   for (const auto& ip : result.ips) {
     if (belongs_to(ip, link.name, result)) continue;
     throw Error(Code::kInternal, "address " + ip.address.to_string() + " does not belong to interface " + link.name);
@@ -159,9 +172,14 @@ void configure(net::Netlink& container, const net::Link& link, const Result& res
       container.add_address(link.index, {ip.address, detection == DuplicateDetection::kSkip, 0});
     }
     container.set_up(link.index);
+    for (const auto& route : ways) container.add_route(route);
     for (const auto& route : routes_through(link, result)) container.add_route(route);
   });
   if (has_v6 && detection == DuplicateDetection::kWait) await_detection(container, link);
+}
+
+void ignore_router_advertisements(const std::string& ifname) {
+  sysctl::try_write("net/ipv6/conf/" + ifname + "/accept_ra", "0");
 }
 
 void enable_forwarding(const std::vector<IpConfig>& ips) {
@@ -187,6 +205,25 @@ std::vector<net::IpNet> addresses_of(const Result& result) {
 const Result& required_previous(const Request& request) {
   if (!request.previous()) throw Error(Code::kInvalidNetworkConfig, "required prevResult missing");
   return *request.previous();
+}
+
+const Interface& recorded(const Result& previous, const std::string& name, const std::string& sandbox) {
+  const auto found =
+      std::find_if(previous.interfaces.begin(), previous.interfaces.end(),
+                   [&](const Interface& candidate) { return candidate.name == name && candidate.sandbox == sandbox; });
+  if (found != previous.interfaces.end()) return *found;
+  throw Error(Code::kInternal,
+              "prevResult has no interface " + name + (sandbox.empty() ? " on the host" : " in " + sandbox));
+}
+
+void require_mac(const net::Link& link, const std::string& expected) {
+  if (expected.empty() || link.mac == net::MacAddress::parse(expected)) return;
+  throw Error(Code::kInternal,
+              "interface " + link.name + " has hardware address " + link.mac.to_string() + " instead of " + expected);
+}
+
+void check_routes(net::Netlink& netlink, const net::Link& link, const std::vector<net::LinkRoute>& routes) {
+  for (const auto& route : routes) check_route(netlink, link, route, route.gw);
 }
 
 void check(net::Netlink& container, const net::Link& link, const Result& previous) {

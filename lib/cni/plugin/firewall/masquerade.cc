@@ -29,8 +29,12 @@ void Masquerade::add(const Request& request, const std::vector<net::IpNet>& addr
   translating_firewall_errors([&] { firewall_->masquerade(owner_of(request), addresses); });
 }
 
-bool Masquerade::is_intact(const Request& request, const std::vector<net::IpNet>& addresses) {
-  return translating_firewall_errors([&] { return firewall_->is_masqueraded(owner_of(request), addresses); });
+void Masquerade::check(const Request& request, const std::vector<net::IpNet>& addresses) {
+  const auto config = MasqueradeConfig::parse(request);
+  if (!config.enabled) return;
+  const auto firewall = std::move(open(config.backend)->firewall_);
+  if (translating_firewall_errors([&] { return firewall->is_masqueraded(owner_of(request), addresses); })) return;
+  throw Error(Code::kInternal, "masquerading rules of " + request.container_id() + " are missing or changed");
 }
 
 void Masquerade::remove(const Request& request) {

@@ -26,7 +26,9 @@ class Masquerade {
   static std::unique_ptr<Masquerade> open(const std::string& backend);
 
   void add(const Request& request, const std::vector<net::IpNet>& addresses);
-  bool is_intact(const Request& request, const std::vector<net::IpNet>& addresses);
+
+  /// CHECK: throws Error(kInternal) if the configuration has ipMasq and the attachment's rules are not there.
+  static void check(const Request& request, const std::vector<net::IpNet>& addresses);
 
   /// Removes the attachment's masquerading, whichever backend or reference plugin made it; does nothing if the
   /// configuration has no ipMasq.

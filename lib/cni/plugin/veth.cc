@@ -1,0 +1,78 @@
+#include "cni/plugin/veth.h"
+
+#include <cerrno>
+
+#include "base/error.h"
+#include "cni/error.h"
+#include "cni/plugin/interface.h"
+
+namespace berth::cni::veth {
+
+namespace {
+
+constexpr int kAttempts = 10;
+constexpr const char* kKind = "veth";
+
+/// False if the random name was taken.
+bool try_create(net::Netlink& host, const net::NetNs& container, const net::VethPair& pair) {
+  try {
+    host.create_veth(pair);
+    return true;
+  } catch (const base::SystemError& error) {
+    if (error.code() != EEXIST) throw;
+  }
+  if (!net::Netlink::in(container).find_link(pair.far.name)) return false;
+  throw Error(Code::kInvalidEnvironment,
+              "interface CNI_IFNAME=" + pair.far.name + " already exists in " + container.path());
+}
+
+/// The host's end of an attachment whose namespace cannot be reached any more, but may still be alive.
+void delete_host_end(const Request& request) {
+  if (!request.previous()) return;
+  auto host = net::Netlink::here();
+  for (const auto& recorded : request.previous()->interfaces) {
+    if (!recorded.sandbox.empty() || !recorded.name.starts_with("veth")) continue;
+    const auto link = host.find_link(recorded.name);
+    if (link && link->kind == kKind) host.delete_link(link->index);
+  }
+}
+
+}  // namespace
+
+std::string create(net::Netlink& host, const net::NetNs& container, const std::string& ifname, net::VethPair pair) {
+  pair.near.tx_queue_length = 0;
+  pair.near_up = true;
+  pair.far.name = ifname;
+  pair.far.netns = &container;
+  for (int attempt = 0; attempt < kAttempts; ++attempt) {
+    pair.near.name = net::random_veth_name();
+    if (!try_create(host, container, pair)) continue;
+    interface::ignore_router_advertisements(pair.near.name);
+    return pair.near.name;
+  }
+  throw Error(Code::kInternal, "no random name for the host's end of the veth is free");
+}
+
+void remove(const Request& request) {
+  const auto netns = interface::find_netns(request);
+  if (!netns) return delete_host_end(request);
+  auto container = net::Netlink::in(*netns);
+  const auto link = container.find_link(request.ifname());
+  // Anything but a veth is what made ADD fail, and somebody else's.
+  if (link && link->kind == kKind) container.delete_link(link->index);
+}
+
+net::Link check_host_end(net::Netlink& host, const net::Link& link, const Result& previous) {
+  for (const auto& candidate : previous.interfaces) {
+    if (!candidate.sandbox.empty()) continue;
+    auto found = host.find_link(candidate.name);
+    if (!found || found->kind != kKind || found->index != link.parent) continue;
+    if (!found->is_up())
+      throw Error(Code::kInternal, "the host's end of " + link.name + ", " + found->name + ", is down");
+    interface::require_mac(*found, candidate.mac);
+    return *std::move(found);
+  }
+  throw Error(Code::kInternal, "no veth of prevResult on the host is the peer of " + link.name);
+}
+
+}  // namespace berth::cni::veth

@@ -1,0 +1,28 @@
+#pragma once
+
+#include <string>
+
+#include "cni/request.h"
+#include "cni/result.h"
+#include "net/link.h"
+#include "net/netlink.h"
+#include "net/netns.h"
+
+/// Veth pairs between the host and a container: bridge, ptp (cni.md 2).
+namespace berth::cni::veth {
+
+/// Makes the pair: `pair.near` on the host, under a random name and up, with no transmit queue (the container's end has
+/// one); `pair.far` in `container` as CNI_IFNAME `ifname`, down. Returns the host's end's name.
+/// Throws Error(kInvalidEnvironment) if the container has an interface of that name, base::SystemError.
+std::string create(net::Netlink& host, const net::NetNs& container, const std::string& ifname, net::VethPair pair);
+
+/// DEL: deletes the pair whose end in the container is CNI_IFNAME; if the namespace cannot be reached any more but may
+/// still be alive, the one whose host's end prevResult names. Whatever is gone is no failure, and what is no veth is
+/// somebody else's.
+void remove(const Request& request);
+
+/// CHECK: the host's end of the container's `link`: one that `previous` names, up, with the hardware address it says.
+/// Throws Error(kInternal).
+net::Link check_host_end(net::Netlink& host, const net::Link& link, const Result& previous);
+
+}  // namespace berth::cni::veth
