@@ -5,6 +5,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cstring>
 #include <sstream>
@@ -78,10 +79,13 @@ void DhcpLan::serve(const std::vector<std::string>& options) {
                                 "--dhcp-authoritative",
                                 "--log-dhcp",
                                 "--pid-file=",
-                                "--dhcp-range=10.50.0.10,10.50.0.250,255.255.255.0,1h",
                                 "--dhcp-leasefile=" + directory_ + "/leases",
                                 "--log-facility=" + directory_ + "/log"};
   argv.insert(argv.end(), options.begin(), options.end());
+  const auto is_range = [](const std::string& option) { return option.starts_with("--dhcp-range"); };
+  if (std::none_of(options.begin(), options.end(), is_range)) {
+    argv.push_back("--dhcp-range=10.50.0.10,10.50.0.250,255.255.255.0,1h");
+  }
   const auto started = logged("DHCP, IP range");
   server_ = netns_.open().within([&] { return std::make_unique<Background>(argv, directory_ + "/output"); });
   if (!eventually([&] { return logged("DHCP, IP range") > started; })) {
@@ -91,6 +95,10 @@ void DhcpLan::serve(const std::vector<std::string>& options) {
 
 void DhcpLan::stop_serving() {
   server_.reset();
+}
+
+void DhcpLan::forget_leases() const {
+  base::remove_if_present(directory_ + "/leases");
 }
 
 std::vector<std::string> DhcpLan::leases() const {

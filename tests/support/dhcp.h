@@ -17,9 +17,11 @@ class DhcpLan {
   explicit DhcpLan(std::string directory);
   ~DhcpLan();
 
-  /// Starts dnsmasq with these options besides, and waits until it listens.
+  /// Starts dnsmasq with these options besides, and waits until it listens. A --dhcp-range replaces the usual one.
   void serve(const std::vector<std::string>& options = {});
   void stop_serving();
+  /// Removes the lease database of a server that has been stopped.
+  void forget_leases() const;
 
   /// The lines of dnsmasq's lease database.
   std::vector<std::string> leases() const;
