@@ -85,9 +85,9 @@ void HostSide::add_gateway(const Link& link, const net::IpNet& gateway, base::Ro
   rollback.add("delete address " + gateway.to_string() + " of " + link.name, [this, index = link.index, gateway] {
     if (!is_shared()) netlink_.delete_address(index, gateway);
   });
-  // Setting the hardware address to what it is keeps it from following the lowest port from now on: the gateway's
-  // neighbours remember it.
-  netlink_.set_mac(link.index, netlink_.link(link.index).mac);
+  // Setting the hardware address keeps it from following the lowest port from now on: the gateway's neighbours
+  // remember it. It stays what it was before this attachment's port came: that one goes with its container.
+  netlink_.set_mac(link.index, link.mac.is_zero() ? netlink_.link(link.index).mac : link.mac);
 }
 
 }  // namespace berth::bridge

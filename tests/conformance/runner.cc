@@ -1,0 +1,129 @@
+#include "conformance/runner.h"
+
+#include <chrono>
+#include <filesystem>
+#include <thread>
+
+#include "base/file.h"
+#include "conformance/normalise.h"
+#include "conformance/snapshot.h"
+#include "support/programs.h"
+
+namespace berth::test {
+
+namespace fs = std::filesystem;
+using base::Json;
+
+CaseHost::CaseHost(const Case& of, Flavour flavour, const std::string& scratch)
+    : case_(of), flavour_(flavour), scratch_(scratch) {
+  path_ = path_with(flavour, scratch + "/" + name_of(flavour));
+  clean();
+  for (const auto& [file, content] : case_.files) {
+    base::make_directories(fs::path(file).parent_path(), 0755);
+    base::write_file_atomic(file, content, 0644);
+  }
+  base::make_directories(scratch_ + "/net.d", 0755);
+  base::write_file_atomic(scratch_ + "/net.d/10-net.conflist", case_.list.dump(2), 0644);
+  host_ = std::make_unique<NamedNetNs>("host");
+  for (const auto& name : case_.containers()) containers_.push_back(std::make_unique<NamedNetNs>(name));
+  within([&] {
+    make_customary(flavour_);
+    for (const auto& text : case_.before) must_run(command(words(text)));
+  });
+}
+
+CaseHost::~CaseHost() = default;
+
+void CaseHost::clean() const {
+  for (const char* directory : {"/var/lib/cni", "/run"}) {
+    for (const auto& entry : fs::directory_iterator(directory)) {
+      if (entry.path().filename() != "netns") fs::remove_all(entry.path());
+    }
+  }
+}
+
+namespace {
+
+/// The kernel takes down a namespace, and the host's ends of its links with it, a moment after its last user left.
+void wait_for_lost_veths() {
+  for (int i = 0; i < 200; ++i) {
+    if (must_run({"ip", "-br", "link", "show", "type", "veth"}).find("veth") == std::string::npos) return;
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  }
+}
+
+}  // namespace
+
+/// A command of a case: iptables and ip6tables are of the flavour.
+std::vector<std::string> CaseHost::command(std::vector<std::string> argv) const {
+  if (argv.at(0) == "iptables" || argv[0] == "ip6tables") {
+    argv[0] += flavour_ == Flavour::kLegacy ? "-legacy" : "-nft";
+  }
+  return argv;
+}
+
+base::CommandResult CaseHost::run(const Step& step, const Suite& suite) const {
+  if (step.verb == "$") {
+    auto done = test::run(command(step.command));
+    if (step.command.size() > 2 && step.command[1] == "netns") wait_for_lost_veths();
+    return done;
+  }
+  const CniHost host{suite.plugins, scratch_ + "/net.d", "/var/lib/cni", path_};
+  std::map<std::string, std::string> env{{"CNI_IFNAME", step.ifname}};
+  if (!case_.args.empty()) env["CNI_ARGS"] = case_.args;
+  if (!case_.capabilities.empty()) env["CAP_ARGS"] = case_.capabilities.dump();
+  return host.cnitool(step.verb, Case::network(), "/run/netns/" + step.container, env);
+}
+
+Json CaseHost::raw_look() const {
+  return snapshot(case_.containers(), case_.sysctls, flavour_);
+}
+
+Json CaseHost::look() const {
+  return normalised(raw_look(), as_text(case_));
+}
+
+Json picture_of(const Case& one, const Suite& suite, Flavour flavour, const std::string& scratch, std::string& errors) {
+  const CaseHost host(one, flavour, scratch);
+  Json picture = Json::object();
+  host.within([&] {
+    int number = 0;
+    for (const auto& text : one.steps) {
+      const Step step(text);
+      const auto done = host.run(step, suite);
+      const std::string label = std::to_string(++number) + " " + text;
+      if (!done.ok()) errors += suite.name + ": " + text + ": " + done.error + done.output + "\n";
+      Json& entry = picture[label];
+      entry["ok"] = done.ok();
+      if (step.verb == "add" && done.ok()) entry["result"] = Json::parse(done.output);
+      if (step.verb == "add" || step.verb == "del") entry["then"] = host.raw_look();
+    }
+  });
+  return normalised(picture, as_text(one));
+}
+
+std::string as_text(const Case& one) {
+  std::string text = one.list.dump() + one.capabilities.dump() + one.args;
+  for (const auto& command : one.before) text += command + "\n";
+  return text;
+}
+
+std::string why_not(const Case& one, const Suite& suite) {
+  if (suite.plugins.empty()) return "containernetworking-plugins is not installed";
+  for (const auto& plugin : one.list["plugins"]) {
+    for (const auto& name :
+         {plugin.value("type", ""), plugin.contains("ipam") ? plugin["ipam"].value("type", "") : std::string()}) {
+      if (!name.empty() && !suite.has(name)) return suite.name + " has no " + name;
+    }
+  }
+  return one.needs.empty() ? "" : why_no_link(one.needs);
+}
+
+std::string why_not_comparable(const Case& one) {
+  if (auto reason = why_not(one, reference_suite()); !reason.empty()) return reason;
+  const std::string since = one.version == "1.1.0" && one.since.empty() ? "1.6.0" : one.since;
+  if (since.empty() || !is_older(reference_release(), since)) return "";
+  return "the reference " + reference_release() + " is older than " + since;
+}
+
+}  // namespace berth::test

@@ -1,0 +1,195 @@
+#include "conformance/snapshot.h"
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+
+#include "net/netns.h"
+#include "support/programs.h"
+
+namespace berth::test {
+
+namespace fs = std::filesystem;
+using base::Json;
+
+namespace {
+
+Json output_of(const std::vector<std::string>& argv) {
+  const std::string text = must_run(argv);
+  return text.find_first_not_of(" \n") == std::string::npos ? Json::array() : Json::parse(text);
+}
+
+std::string text_of(const fs::path& path) {
+  std::ifstream stream(path, std::ios::binary);
+  std::ostringstream text;
+  text << stream.rdbuf();
+  return text.str();
+}
+
+Json links() {
+  Json found = Json::object();
+  for (auto& link : output_of({"ip", "-d", "-j", "link"})) {
+    const auto name = link["ifname"].get<std::string>();
+    found[name] = std::move(link);
+  }
+  return found;
+}
+
+Json addresses() {
+  Json found = Json::object();
+  for (const auto& link : output_of({"ip", "-j", "address"})) {
+    // A link of a kind that this version of ip does not list addresses for is an empty object.
+    for (const auto& address : link.value("addr_info", Json::array())) {
+      const std::string key = link["ifname"].get<std::string>() + " " + address["local"].get<std::string>() + "/" +
+                              std::to_string(address["prefixlen"].get<int>());
+      found[key] = address;
+    }
+  }
+  return found;
+}
+
+Json routes() {
+  Json found = Json::object();
+  for (const char* family : {"-4", "-6"}) {
+    for (const auto& route : output_of({"ip", "-d", "-j", family, "route", "show", "table", "all"})) {
+      const std::string key = std::string(family + 1) + " table " + route.value("table", "main") + " " +
+                              route.value("type", "unicast") + " " + route["dst"].get<std::string>() + " dev " +
+                              route.value("dev", "-") + " metric " + std::to_string(route.value("metric", 0));
+      found[key].push_back(route);
+    }
+  }
+  return found;
+}
+
+Json rules() {
+  Json found = Json::array();
+  for (const char* family : {"-4", "-6"}) {
+    for (auto& rule : output_of({"ip", "-d", "-j", family, "rule"})) {
+      const auto priority = rule["priority"].get<int>();
+      if (priority == 0 || priority >= 32766) continue;
+      found.push_back(std::move(rule));
+    }
+  }
+  return found;
+}
+
+std::string sysctl(const fs::path& path) {
+  std::string value = text_of(path);
+  while (!value.empty() && value.back() == '\n') value.pop_back();
+  return value;
+}
+
+/// Everything below /proc/sys/net/FAMILY/conf/LINK of each link, and what the plugins set for the whole namespace.
+Json sysctls(const std::vector<std::string>& more) {
+  Json found = Json::object();
+  for (const char* family : {"ipv4", "ipv6"}) {
+    const std::string root = std::string("net/") + family + "/conf/";
+    std::error_code ignored;
+    for (const auto& link : fs::directory_iterator("/proc/sys/" + root, ignored)) {
+      const std::string name = link.path().filename();
+      if (name == "default") continue;
+      Json& settings = found[root + name];
+      for (const auto& file : fs::directory_iterator(link.path(), ignored)) {
+        const std::string setting = file.path().filename();
+        if (setting != "stable_secret") settings[setting] = sysctl(file.path());
+      }
+    }
+  }
+  found["net/ipv4/ip_forward"] = sysctl("/proc/sys/net/ipv4/ip_forward");
+  for (const auto& name : more) found[name] = sysctl("/proc/sys/" + name);
+  return found;
+}
+
+Json filters(const Json& qdiscs) {
+  Json found = Json::object();
+  for (const auto& qdisc : qdiscs) {
+    const auto kind = qdisc["kind"].get<std::string>();
+    if (kind == "noqueue") continue;
+    const auto device = qdisc["dev"].get<std::string>();
+    std::vector<std::string> command{"tc", "-j", "-d", "filter", "show", "dev", device};
+    if (kind == "ingress") command.insert(command.end(), {"parent", "ffff:"});
+    if (auto filter = output_of(command); !filter.empty()) found[device + " " + kind] = std::move(filter);
+  }
+  return found;
+}
+
+Json vlans() {
+  Json found = Json::object();
+  for (auto& port : output_of({"bridge", "-j", "vlan"})) {
+    const auto name = port["ifname"].get<std::string>();
+    found[name] = std::move(port["vlans"]);
+  }
+  return found;
+}
+
+Json iptables(const std::string& program) {
+  Json tables = Json::object();
+  std::istringstream lines(must_run({program}));
+  Json* table = nullptr;
+  for (std::string line; std::getline(lines, line);) {
+    if (line.empty() || line[0] == '#') continue;
+    if (line[0] == '*') table = &tables[line.substr(1)];
+    if (table == nullptr) continue;
+    const auto parts = line.find(' ');
+    if (line[0] == ':') (*table)[line.substr(1, parts - 1)] = Json::array();
+    if (line[0] == '-') (*table)[line.substr(3, line.find(' ', 3) - 3)].push_back(line);
+  }
+  return tables;
+}
+
+Json nft_lines() {
+  Json lines = Json::array();
+  std::istringstream text(must_run({"nft", "-s", "list", "ruleset"}));
+  for (std::string line; std::getline(text, line);) lines.push_back(line);
+  return lines;
+}
+
+Json namespace_view(const std::vector<std::string>& more_sysctls) {
+  Json view = {{"links", links()}, {"addresses", addresses()},         {"routes", routes()},
+               {"rules", rules()}, {"sysctls", sysctls(more_sysctls)}, {"qdiscs", output_of({"tc", "-j", "qdisc"})},
+               {"vlans", vlans()}};
+  view["filters"] = filters(view["qdiscs"]);
+  return view;
+}
+
+Json files() {
+  Json found = Json::object();
+  for (const char* root : {"/var/lib/cni", "/run"}) {
+    std::error_code ignored;
+    for (const auto& entry : fs::recursive_directory_iterator(root, ignored)) {
+      const std::string path = entry.path();
+      if (path.starts_with("/run/netns")) continue;
+      struct stat status {};
+      if (::lstat(path.c_str(), &status) != 0) continue;
+      char mode[16];
+      std::snprintf(mode, sizeof mode, "%04o", status.st_mode & 07777);
+      found[path]["mode"] = mode;
+      if (!S_ISREG(status.st_mode)) continue;
+      const std::string text = text_of(path);
+      Json object = text.starts_with('{') ? Json::parse(text, nullptr, /*allow_exceptions=*/false) : Json();
+      found[path]["content"] = object.is_object() ? std::move(object) : Json(text);
+    }
+  }
+  return found;
+}
+
+}  // namespace
+
+Json snapshot(const std::vector<std::string>& containers, const std::vector<std::string>& sysctls, Flavour flavour) {
+  Json taken = {{"host", namespace_view({})}, {"files", files()}};
+  const std::string suffix = flavour == Flavour::kLegacy ? "tables-legacy-save" : "tables-nft-save";
+  taken["host"]["iptables"] = {{"ip", iptables("ip" + suffix)}, {"ip6", iptables("ip6" + suffix)}};
+  if (flavour == Flavour::kNfTables) taken["host"]["nft"] = nft_lines();
+  for (const auto& container : containers) {
+    const std::string path = "/run/netns/" + container;
+    taken[container] = ::access(path.c_str(), F_OK) != 0
+                           ? Json()
+                           : net::NetNs::open(path).within([&] { return namespace_view(sysctls); });
+  }
+  return taken;
+}
+
+}  // namespace berth::test
