@@ -30,7 +30,11 @@ void announce_v4(Netlink& netlink, const Link& link) {
   const auto setting = "net/ipv4/conf/" + link.name + "/arp_notify";
   const bool notifies = sysctl::read(setting) != "0";
   if (!notifies) sysctl::write(setting, "1");
-  netlink.set_mac(link.index, link.mac);
+  try {
+    netlink.set_mac(link.index, link.mac);
+  } catch (const base::SystemError& error) {
+    if (error.code() != EOPNOTSUPP) throw;
+  }
   if (!notifies) sysctl::write(setting, "0");
 }
 
@@ -82,6 +86,7 @@ base::Fd open_icmpv6() {
 }  // namespace
 
 void announce(Netlink& netlink, const Link& link, const std::vector<IpNet>& addresses) {
+  if (!link.resolves()) return;
   if (std::any_of(addresses.begin(), addresses.end(), [](const IpNet& net) { return net.is_v4(); })) {
     announce_v4(netlink, link);
   }

@@ -17,6 +17,10 @@ bool Link::is_operational() const {
   return operational_state == IF_OPER_UP;
 }
 
+bool Link::resolves() const {
+  return (flags & IFF_NOARP) == 0;
+}
+
 bool LinkAddress::is_tentative() const {
   return (flags & IFA_F_TENTATIVE) != 0 && !is_duplicate();
 }

@@ -18,6 +18,21 @@ struct BridgePort {
   uint8_t state = 0;  ///< BR_STATE_DISABLED (0) to BR_STATE_FORWARDING (3) and BR_STATE_BLOCKING (4)
 };
 
+/// How macvlan interfaces of one master reach each other (enum macvlan_mode of linux/if_link.h).
+enum class MacvlanMode : uint32_t {
+  kPrivate = 1,   ///< Not at all.
+  kVepa = 2,      ///< Through an external switch that sends packets back.
+  kBridge = 4,    ///< Directly.
+  kPassthru = 8,  ///< There is only one; it takes the master over.
+};
+
+/// Which layer an ipvlan master decides by (enum ipvlan_mode of linux/if_link.h).
+enum class IpvlanMode : uint16_t {
+  kL2 = 0,   ///< Like a bridge, with multicast and broadcast.
+  kL3 = 1,   ///< Like a router; no ARP, no multicast.
+  kL3s = 2,  ///< Like kL3, and the host's netfilter and connection tracking see the packets.
+};
+
 /// One network interface (RTM_NEWLINK).
 struct Link {
   int index = 0;
@@ -34,10 +49,15 @@ struct Link {
   std::string alias;
   bool vlan_filtering = false;     ///< Of a bridge.
   std::optional<BridgePort> port;  ///< Set if it is a bridge's port.
+  std::optional<MacvlanMode> macvlan_mode;
+  uint32_t broadcast_queue_length = 0;  ///< Of a macvlan: as asked for; 0 on kernels before 5.11.
+  std::optional<IpvlanMode> ipvlan_mode;
+  std::optional<uint16_t> vlan_id;  ///< Of a VLAN interface.
 
   bool is_up() const;           ///< IFF_UP: administratively up.
   bool is_promiscuous() const;  ///< IFF_PROMISC as an administrator set it.
   bool is_operational() const;  ///< IF_OPER_UP: it can carry packets.
+  bool resolves() const;        ///< No IFF_NOARP: neighbours are found by ARP and neighbour discovery.
 };
 
 /// A VLAN of a bridge port, or a range of them.
@@ -65,6 +85,15 @@ struct VethPair {
   VethEnd far;
   unsigned mtu = 0;      ///< Of both ends; 0: the kernel's default.
   bool near_up = false;  ///< The far end cannot be set up by the same message: the kernel makes it first, alone.
+};
+
+/// A link on top of another one (macvlan, ipvlan, VLAN) to be created.
+struct ChildLink {
+  std::string name;
+  int parent = 0;                 ///< Index of the other one, in the namespace of the Netlink that creates it.
+  const NetNs* netns = nullptr;   ///< Where it goes; null: the same namespace.
+  unsigned mtu = 0;               ///< 0: the parent's.
+  std::optional<MacAddress> mac;  ///< Of a macvlan; unset: the kernel makes one up.
 };
 
 /// An address on a link (RTM_NEWADDR).

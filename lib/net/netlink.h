@@ -64,6 +64,15 @@ class Netlink {
   void create_veth(const VethPair& pair);
   /// A link that is up and has no queue length of its own. False if the name is taken.
   bool create_ifb(const std::string& name, unsigned mtu);
+  /// A link that sends nothing anywhere, in the Netlink's own namespace.
+  void create_dummy(const std::string& name);
+  /// These three appear in their namespace, with their final name, by one message.
+  /// A macvlan in passthru mode has its parent's hardware address whatever `link.mac` says.
+  /// `broadcast_queue_length` 0: the kernel's default.
+  void create_macvlan(const ChildLink& link, MacvlanMode mode, uint32_t broadcast_queue_length);
+  void create_ipvlan(const ChildLink& link, IpvlanMode mode);
+  /// 802.1Q. Fails with EEXIST also if the parent has a VLAN interface of this id.
+  void create_vlan(const ChildLink& link, uint16_t id);
   /// False if there was none. Deleting one end of a veth pair deletes both.
   bool delete_link(const std::string& name);
   bool delete_link(int index);
@@ -103,6 +112,8 @@ class Netlink {
   bool delete_route(const LinkRoute& route);
   /// Unicast routes of one table; `device` 0: through any link.
   std::vector<LinkRoute> routes(Family family, int device = 0, uint32_t table = 254);
+  /// Index of the device of the first default route of the main table, IPv4 before IPv6; nullopt if there is none.
+  std::optional<int> default_route_device();
   /// Name of the link through which packets to `destination` leave; nullopt if it cannot be reached.
   std::optional<std::string> route_device(const IpAddress& destination);
 

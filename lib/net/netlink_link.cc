@@ -48,6 +48,34 @@ void read_bridge(nlattr* data, Link& link) {
   if (tb[IFLA_BR_VLAN_FILTERING] != nullptr) link.vlan_filtering = nla_get_u8(tb[IFLA_BR_VLAN_FILTERING]) != 0;
 }
 
+void read_macvlan(nlattr* data, Link& link) {
+  std::array<nlattr*, IFLA_MACVLAN_MAX + 1> tb{};
+  nla_parse_nested(tb.data(), IFLA_MACVLAN_MAX, data, nullptr);
+  if (tb[IFLA_MACVLAN_MODE] != nullptr) {
+    link.macvlan_mode = static_cast<MacvlanMode>(nla_get_u32(tb[IFLA_MACVLAN_MODE]));
+  }
+  if (tb[IFLA_MACVLAN_BC_QUEUE_LEN] != nullptr) {
+    link.broadcast_queue_length = nla_get_u32(tb[IFLA_MACVLAN_BC_QUEUE_LEN]);
+  }
+}
+
+void read_ipvlan(nlattr* data, Link& link) {
+  const auto* mode = nla_find(static_cast<nlattr*>(nla_data(data)), nla_len(data), IFLA_IPVLAN_MODE);
+  if (mode != nullptr) link.ipvlan_mode = static_cast<IpvlanMode>(nla_get_u16(mode));
+}
+
+void read_vlan(nlattr* data, Link& link) {
+  const auto* id = nla_find(static_cast<nlattr*>(nla_data(data)), nla_len(data), IFLA_VLAN_ID);
+  if (id != nullptr) link.vlan_id = nla_get_u16(id);
+}
+
+void read_kind_data(nlattr* data, Link& link) {
+  if (link.kind == "bridge") read_bridge(data, link);
+  if (link.kind == "macvlan") read_macvlan(data, link);
+  if (link.kind == "ipvlan") read_ipvlan(data, link);
+  if (link.kind == "vlan") read_vlan(data, link);
+}
+
 BridgePort read_port(nlattr* data) {
   std::array<nlattr*, IFLA_BRPORT_MAX + 1> tb{};
   nla_parse_nested(tb.data(), IFLA_BRPORT_MAX, data, nullptr);
@@ -62,7 +90,7 @@ void read_kind(nlattr* linkinfo, Link& link) {
   std::array<nlattr*, IFLA_INFO_MAX + 1> tb{};
   nla_parse_nested(tb.data(), IFLA_INFO_MAX, linkinfo, nullptr);
   if (tb[IFLA_INFO_KIND] != nullptr) link.kind = nla_get_string(tb[IFLA_INFO_KIND]);
-  if (link.kind == "bridge" && tb[IFLA_INFO_DATA] != nullptr) read_bridge(tb[IFLA_INFO_DATA], link);
+  if (tb[IFLA_INFO_DATA] != nullptr) read_kind_data(tb[IFLA_INFO_DATA], link);
   if (tb[IFLA_INFO_SLAVE_KIND] == nullptr || tb[IFLA_INFO_SLAVE_DATA] == nullptr) return;
   if (std::string_view(nla_get_string(tb[IFLA_INFO_SLAVE_KIND])) == "bridge") {
     link.port = read_port(tb[IFLA_INFO_SLAVE_DATA]);

@@ -126,6 +126,15 @@ std::vector<LinkRoute> Netlink::routes(Family family, int device, uint32_t table
   return all;
 }
 
+std::optional<int> Netlink::default_route_device() {
+  for (const auto family : {Family::kIpv4, Family::kIpv6}) {
+    for (const auto& route : routes(family)) {
+      if (route.dst.prefix == 0 && route.device != 0) return route.device;
+    }
+  }
+  return std::nullopt;
+}
+
 std::optional<std::string> Netlink::route_device(const IpAddress& destination) {
   LinkRoute question;
   question.dst = IpNet::host(destination);

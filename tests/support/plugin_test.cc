@@ -93,6 +93,32 @@ std::vector<std::string> PluginTest::leases() {
   return found;
 }
 
+bool kernel_has(const std::string& kind) {
+  auto host = net::Netlink::here();
+  net::ChildLink probe;
+  probe.name = "probe0";
+  try {
+    if (kind == "dummy") {
+      host.create_dummy(probe.name);
+    } else {
+      must_run({"ip", "link", "add", "probe1", "type", "veth", "peer", "name", "probe2"});
+      probe.parent = host.link("probe1").index;
+      if (kind == "macvlan") host.create_macvlan(probe, net::MacvlanMode::kBridge, 0);
+      if (kind == "ipvlan") host.create_ipvlan(probe, net::IpvlanMode::kL2);
+      if (kind == "vlan") host.create_vlan(probe, 1);
+    }
+  } catch (const base::SystemError& failure) {
+    if (failure.code() != EOPNOTSUPP) throw;
+  }
+  const bool has = host.delete_link(probe.name);
+  host.delete_link("probe1");
+  return has;
+}
+
+std::string lacks(const std::string& kind) {
+  return "this kernel has no " + kind + " (run by tests/vm/run)";
+}
+
 bool ping(const std::string& netns, const std::string& address) {
   const bool is_v6 = address.find(':') != std::string::npos;
   return run({"ip", "netns", "exec", netns, system_program("busybox"), is_v6 ? "ping6" : "ping", "-c", "1", "-W", "2",

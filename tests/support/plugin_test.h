@@ -56,6 +56,11 @@ class PluginTest : public Sandbox {
   base::Json config_;
 };
 
+/// True if this kernel can make links of this kind.
+bool kernel_has(const std::string& kind);
+/// Why a test of such links is skipped.
+std::string lacks(const std::string& kind);
+
 /// One ping from a namespace; nothing must be lost.
 bool ping(const std::string& netns, const std::string& address);
 

@@ -1,0 +1,27 @@
+#pragma once
+
+#include "cni/plugin/plugin.h"
+
+namespace berth::ipvlan {
+
+/// The `ipvlan` plugin: puts a container on the network of a host's interface, the master, with the master's hardware
+/// address (cni.md 3.3). A configuration that works where the host has an eth0:
+///
+///     {"cniVersion": "1.1.0", "name": "lan", "type": "ipvlan", "master": "eth0", "mode": "l2",
+///      "ipam": {"type": "host-local", "subnet": "192.168.1.0/24", "rangeStart": "192.168.1.200",
+///               "gateway": "192.168.1.1", "routes": [{"dst": "0.0.0.0/0"}]}}
+///
+/// Without `ipam` it goes on with the addresses of the plugin before it in the list, whose single interface is the
+/// master unless one is named.
+class IpvlanPlugin : public cni::Plugin {
+ public:
+  const char* name() const override { return "ipvlan"; }
+
+  cni::Result add(const cni::Request& request) override;
+  void del(const cni::Request& request) override;
+  void check(const cni::Request& request) override;
+  void gc(const cni::Request& request) override;
+  void status(const cni::Request& request) override;
+};
+
+}  // namespace berth::ipvlan
