@@ -45,9 +45,19 @@ struct GlobalFlags {
   std::string log_file;
   std::string log_format = "text";
   std::string rootless = "auto";
+  std::string criu;
   bool debug = false;
   bool version = false;
 };
+
+std::string command_list() {
+  std::string text = "COMMANDS:\n";
+  for (const auto& command : kCommands) {
+    text +=
+        std::string("   ") + command.name + std::string(11 - std::strlen(command.name), ' ') + command.summary + "\n";
+  }
+  return text + "   help       show this list, or the help of one command";
+}
 
 void define(CommandLine& line, GlobalFlags& flags) {
   line.value("root", flags.globals.root,
@@ -58,6 +68,7 @@ void define(CommandLine& line, GlobalFlags& flags) {
   line.flag("systemd-cgroup", flags.globals.systemd_cgroup, "let systemd manage cgroups (not supported yet)");
   line.value("cgroup-manager", flags.globals.cgroup_manager, "cgroupfs (default), systemd or disabled");
   line.value("rootless", flags.rootless, "ignore cgroup permission errors: true, false or auto (default)");
+  line.value("criu", flags.criu, "obsolete: accepted and ignored");
   line.flag("version,v", flags.version, "print the version");
   line.stop_at_first_argument();
 }
@@ -84,15 +95,6 @@ const Command* find_command(const std::string& name) {
   return found == std::end(kCommands) ? nullptr : found;
 }
 
-std::string command_list() {
-  std::string text = "\nCOMMANDS:\n";
-  for (const auto& command : kCommands) {
-    text +=
-        std::string("   ") + command.name + std::string(11 - std::strlen(command.name), ' ') + command.summary + "\n";
-  }
-  return text + "   help       show this list, or the help of one command\n";
-}
-
 int dispatch(const Globals& globals, const Words& words) {
   const auto& name = words.front();
   if (const auto* command = find_command(name)) return command->run(globals, Words(words.begin() + 1, words.end()));
@@ -110,7 +112,9 @@ bool enters_container(const std::string& command) {
 
 int run_words(const Words& all, char** argv) {
   GlobalFlags flags;
-  CommandLine line({"berth", "a compact OCI runtime that connects containers to networks", "command [arguments...]"});
+  const auto commands = command_list();
+  CommandLine line({"berth", "a compact OCI runtime that connects containers to networks", "command [arguments...]",
+                    commands.c_str()});
   define(line, flags);
   auto words = line.parse(all);
   if (flags.version) {
@@ -124,7 +128,7 @@ int run_words(const Words& all, char** argv) {
   flags.globals.root = absolute_path(flags.globals.root);
 
   const bool wants_help = !words.empty() && (words[0] == "help" || words[0] == "h");
-  if (words.empty() || (wants_help && words.size() == 1)) throw HelpRequested(line.help() + command_list());
+  if (words.empty() || (wants_help && words.size() == 1)) throw HelpRequested(line.help());
   if (wants_help) words = {words[1], "--help"};
   return dispatch(flags.globals, words);
 }

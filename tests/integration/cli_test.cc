@@ -112,7 +112,7 @@ INSTANTIATE_TEST_SUITE_P(Containers, SameAsRuncTest,
                                            Words{"exec", "nope", "ls"}, Words{"state", "a/b"}, Words{"state", ""},
                                            Words{"create", "a/b"}, Words{"create", "a b"}, Words{"run", ".."},
                                            Words{"list"}, Words{"list", "-q"}, Words{"spec"},
-                                           Words{"-debug=false", "state", "nope"}));
+                                           Words{"-debug=false", "state", "nope"}, Words{"--criu", "/x", "list"}));
 
 TEST_F(CliTest, AnEmptyRootIsAnEmptyList) {
   EXPECT_EQ(berth({"list"}).output, "ID          PID         STATUS      BUNDLE      CREATED     OWNER\n");
@@ -150,6 +150,16 @@ TEST_F(CliTest, HelpIsNoFailure) {
     EXPECT_TRUE(result.ok());
     EXPECT_THAT(result.output, AllOf(StartsWith("NAME:\n   berth"), HasSubstr("USAGE:")));
     EXPECT_EQ(result.error, "");
+  }
+}
+
+TEST_F(CliTest, TheHelpNamesEveryCommand) {
+  for (const Words& words : {Words{}, Words{"help"}, Words{"--help"}, Words{"-h"}}) {
+    const auto text = berth(words).output;
+    for (const char* command :
+         {"create", "start", "run", "state", "kill", "delete", "list", "exec", "spec", "features", "port"}) {
+      EXPECT_THAT(text, ContainsRegex(std::string("\n   ") + command + " +[a-z]"));
+    }
   }
 }
 
