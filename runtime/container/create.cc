@@ -220,12 +220,19 @@ CreatedContainer Creation::run(const std::string& config_json) {
   return {record_.pid, std::move(pidfd_)};
 }
 
+void require_root_directory(const std::string& path) {
+  struct stat status {};
+  check(::stat(path.c_str(), &status), "invalid rootfs: stat", path);
+  if (!S_ISDIR(status.st_mode)) throw std::runtime_error("invalid rootfs: " + path + ": not a directory");
+}
+
 }  // namespace
 
 CreatedContainer create_with_terminal(Store& store, const CreateOptions& options, const oci::Config& config,
                                       const std::string& config_json, Terminal& terminal) {
   validate_container_id(options.id);
   if (!config.root) throw std::runtime_error("config.json: missing root");
+  require_root_directory(config.root->path);
   try {
     return Creation(store, options, config, terminal).run(config_json);
   } catch (const std::exception& error) {

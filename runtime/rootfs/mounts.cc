@@ -59,7 +59,7 @@ uint64_t propagation_flags(const std::string& name) {
 void make_parent_mount_private(std::string path) {
   for (;;) {
     if (::mount(nullptr, path.c_str(), nullptr, MS_PRIVATE, nullptr) == 0) return;
-    if (errno != EINVAL || path == "/") base::throw_errno("make the parent mount of the root file system private");
+    if (errno != EINVAL || path == "/") base::throw_errno("make the mount at " + path + " private");
     path = path.substr(0, std::max<size_t>(path.rfind('/'), 1));
   }
 }

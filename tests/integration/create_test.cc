@@ -81,6 +81,12 @@ TEST_F(CreateTest, AWorkingDirectoryBelowAFileIsRefused) {
   expect_failure([](Json& spec) { spec["process"]["cwd"] = "/etc/passwd"; }, "not a directory");
 }
 
+TEST_F(CreateTest, AMissingRootFileSystemIsNamed) {
+  expect_failure([](Json& spec) { spec["root"]["path"] = "gone"; },
+                 "berth create failed: invalid rootfs: stat " + scratch() + "/bundle/gone: no such file or directory");
+  expect_failure([](Json& spec) { spec["root"]["path"] = "config.json"; }, "/bundle/config.json: not a directory");
+}
+
 TEST_F(CreateTest, AMissingBindSourceIsNamed) {
   expect_failure(
       [](Json& spec) {
