@@ -1,11 +1,10 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include <cstdio>
-
 #include "base/error.h"
 #include "container/creation.h"
 #include "container/lifecycle.h"
+#include "log.h"
 #include "process/foreground.h"
 #include "process/terminal.h"
 
@@ -14,7 +13,7 @@ namespace berth::runtime {
 namespace {
 
 void delete_with_warnings(Store& store, const std::string& id) {
-  for (const auto& warning : delete_container(store, id, true)) std::fprintf(stderr, "%s\n", warning.c_str());
+  for (const auto& warning : delete_container(store, id, true)) log_warning(warning);
 }
 
 /// What is not kept is deleted, whatever happens on the way.
@@ -26,7 +25,7 @@ class DeleteAtEnd {
     try {
       delete_with_warnings(store_, id_);
     } catch (const std::exception& error) {
-      std::fprintf(stderr, "%s\n", error.what());
+      log_warning("delete container " + id_ + ": " + error.what());
     }
   }
   DeleteAtEnd(const DeleteAtEnd&) = delete;
