@@ -145,11 +145,11 @@ TEST_F(KillDeleteTest, AnotherProcessUnderTheOldPidIsLeftAlone) {
 TEST_F(KillDeleteTest, DeleteOfACreatedContainerEndsItsProcess) {
   const std::string path = bundle({"true"});
   const std::string before = host_state();
-  must_berth({"create", "--bundle", path, "c"});
-  const pid_t pid = pid_of("c");
-  must_berth({"delete", "c"});
+  must_berth({"create", "--bundle", path, "parked"});
+  const pid_t pid = pid_of("parked");
+  must_berth({"delete", "parked"});
   EXPECT_EQ(0U, runtime::process_start_time(pid));  // gone, or a zombie of whoever adopted it
-  EXPECT_THAT(cgroups_of("/c"), IsEmpty());
+  EXPECT_THAT(cgroups_of("parked"), IsEmpty());
   EXPECT_EQ(before, host_state());
 }
 

@@ -80,7 +80,16 @@ void end_processes(const std::string& directory) {
 
 }  // namespace
 
+namespace {
+std::string own_name;  // One test runs in a process at a time.
+}
+
+bool OwnCgroup::is_of_another_test(const std::string& name) {
+  return name.starts_with(kNames) && name != own_name;
+}
+
 OwnCgroup::OwnCgroup(const std::string& name) {
+  own_name = name;
   for (const auto& mount_point : hierarchies()) {
     const std::string before = present_directory(mount_point);
     const std::string own = before + "/" + name;

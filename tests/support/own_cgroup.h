@@ -10,10 +10,15 @@ namespace berth::test {
 /// failed test leaves running is ended. On v2 it does nothing.
 class OwnCgroup {
  public:
+  /// `name` starts with kNames.
   explicit OwnCgroup(const std::string& name);
   ~OwnCgroup();
   OwnCgroup(const OwnCgroup&) = delete;
   OwnCgroup& operator=(const OwnCgroup&) = delete;
+
+  static constexpr const char* kNames = "berth-test-";
+  /// True for the name of a cgroup that a test running beside this one has made for itself.
+  static bool is_of_another_test(const std::string& name);
 
  private:
   std::map<std::string, std::string> before_;  ///< Where this process was, by its new directory.

@@ -130,7 +130,7 @@ void Sandbox::SetUp() {
   if (::geteuid() != 0) GTEST_SKIP() << "needs root";
   enter_own_host();
   const char* base_directory = ::access("/var/tmp", W_OK) == 0 ? "/var/tmp" : "/tmp";
-  const std::string name = "berth-test-" + base::random_hex(6);
+  const std::string name = OwnCgroup::kNames + base::random_hex(6);
   cgroup_ = std::make_unique<OwnCgroup>(name);
   scratch_ = std::string(base_directory) + "/" + name;
   base::make_directories(scratch_, 0755);
@@ -183,9 +183,14 @@ std::vector<std::string> cgroups_of(const std::string& container_id) {
   std::error_code ignored;
   for (auto it = fs::recursive_directory_iterator("/sys/fs/cgroup", ignored); it != fs::recursive_directory_iterator();
        it.increment(ignored)) {
-    if (it->is_directory(ignored) && it->path().filename().string().find(container_id) != std::string::npos) {
-      found.push_back(it->path());
+    if (!it->is_directory(ignored)) continue;
+    const std::string name = it->path().filename();
+    // Tests that run at the same time have containers of the same ids.
+    if (OwnCgroup::is_of_another_test(name)) {
+      it.disable_recursion_pending();
+      continue;
     }
+    if (name.find(container_id) != std::string::npos) found.push_back(it->path());
   }
   return found;
 }

@@ -59,7 +59,8 @@ class Sandbox : public ::testing::Test {
   std::unique_ptr<OwnCgroup> cgroup_;
 };
 
-/// Cgroup directories, in any hierarchy, whose name contains this container id.
+/// Cgroup directories, in any hierarchy, whose name contains this container id. Those of tests that run at the same
+/// time do not count.
 std::vector<std::string> cgroups_of(const std::string& container_id);
 
 /// A bundle directory with a busybox root file system and `config.json`. `config` is the text written (see
