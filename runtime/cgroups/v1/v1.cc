@@ -49,7 +49,7 @@ class V1Cgroup : public Cgroup {
     base::Rollback rollback;
     for (const auto& [controller, path] : paths_) {
       struct stat info {};
-      if (::stat(path.c_str(), &info) != 0) rollback.add("remove the cgroup", [&path] { ::rmdir(path.c_str()); });
+      if (::stat(path.c_str(), &info) != 0) rollback.add("remove the cgroup", [directory = path] { ::rmdir(directory.c_str()); });
       if (controller == "cpuset") {
         make_cpuset(path);
       } else {
