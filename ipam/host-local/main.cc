@@ -1,7 +1,6 @@
-#include <unistd.h>
-
 #include "allocator.h"
 #include "base/error.h"
+#include "cni/plugin/directory.h"
 #include "cni/plugin/plugin.h"
 #include "config.h"
 
@@ -14,15 +13,6 @@ cni::Result result_of(const Config& config, const std::vector<Allocation>& alloc
   result.routes = config.routes;
   result.dns = config.dns;
   return result;
-}
-
-/// Throws cni::Error(kNotAvailable) unless files can be made in `directory`, or in the parent that will hold it.
-void require_usable(const std::string& directory) {
-  if (::access(directory.c_str(), R_OK | W_OK | X_OK) == 0) return;
-  const auto slash = directory.rfind('/');
-  if (errno == ENOENT && slash != std::string::npos && slash != 0) return require_usable(directory.substr(0, slash));
-  throw cni::Error(cni::Code::kNotAvailable,
-                   "data directory " + directory + " cannot be used: " + base::errno_text(errno));
 }
 
 class HostLocal : public cni::Plugin {
@@ -58,7 +48,7 @@ class HostLocal : public cni::Plugin {
 
   void status(const cni::Request& request) override {
     const auto config = Config::parse(request);
-    require_usable(config.directory);
+    cni::require_usable_directory(config.directory);
     try {
       if (const auto store = Store::find(config.directory)) require_free_addresses(*store, config.sets);
     } catch (const base::SystemError& error) {

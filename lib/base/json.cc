@@ -3,6 +3,7 @@
 #include <strings.h>
 
 #include <cmath>
+#include <set>
 
 namespace berth::base {
 
@@ -17,6 +18,59 @@ bool same_key(std::string_view a, std::string_view b) {
   return a.size() == b.size() && ::strncasecmp(a.data(), b.data(), a.size()) == 0;
 }
 
+[[noreturn]] void malformed(const Json::exception& error) {
+  const std::string what = error.what();
+  const auto colon = what.find("] ");
+  throw JsonError(colon == std::string::npos ? what : what.substr(colon + 2));
+}
+
+/// Listens to the parser, which still sees every key.
+class RepeatedKeys : public nlohmann::json_sax<Json> {
+ public:
+  std::vector<std::vector<std::string>> found;
+
+  bool null() override { return true; }
+  bool boolean(bool) override { return true; }
+  bool number_integer(number_integer_t) override { return true; }
+  bool number_unsigned(number_unsigned_t) override { return true; }
+  bool number_float(number_float_t, const string_t&) override { return true; }
+  bool string(string_t&) override { return true; }
+  bool binary(binary_t&) override { return true; }
+  bool start_object(size_t) override { return enter(""); }
+  bool end_object() override { return leave(); }
+  bool start_array(size_t) override { return enter("[]"); }
+  bool end_array() override { return leave(); }
+
+  bool key(string_t& name) override {
+    auto& object = open_.back();
+    object.current = name;
+    if (object.keys.insert(name).second) return true;
+    auto& path = found.emplace_back();
+    for (const auto& level : open_) path.push_back(level.current);
+    return true;
+  }
+
+  bool parse_error(size_t, const std::string&, const Json::exception& error) override { malformed(error); }
+
+ private:
+  /// An object or array that has begun and not ended.
+  struct Level {
+    std::set<std::string> keys;
+    std::string current;
+  };
+
+  bool enter(const char* name) {
+    open_.push_back({{}, name});
+    return true;
+  }
+  bool leave() {
+    open_.pop_back();
+    return true;
+  }
+
+  std::vector<Level> open_;
+};
+
 }  // namespace
 
 std::string describe(const Json& value) {
@@ -29,10 +83,14 @@ Json parse_json(std::string_view text) {
   try {
     return Json::parse(text);
   } catch (const Json::parse_error& error) {
-    const std::string what = error.what();
-    const auto colon = what.find("] ");
-    throw JsonError(colon == std::string::npos ? what : what.substr(colon + 2));
+    malformed(error);
   }
+}
+
+std::vector<std::vector<std::string>> repeated_keys(std::string_view text) {
+  RepeatedKeys listener;
+  Json::sax_parse(text, &listener);
+  return std::move(listener.found);
 }
 
 JsonObject::JsonObject(const Json& value, std::string path) : value_(&value), path_(std::move(path)) {

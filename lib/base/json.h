@@ -23,6 +23,11 @@ class JsonError : public std::runtime_error {
 /// Parses one JSON document. Throws JsonError with the parser's position on malformed text or trailing garbage.
 Json parse_json(std::string_view text);
 
+/// Keys that some object of the document has more than once: a parsed Json keeps only the last value of each. Every one
+/// with its path from the top, the key itself last: {"args", "cni", "sysctl", "net.core.somaxconn"}; "[]" stands for an
+/// array's element. Throws JsonError like parse_json.
+std::vector<std::vector<std::string>> repeated_keys(std::string_view text);
+
 /// Typed, case-insensitive access to a JSON object in the manner of Go's encoding/json, which users' files rely on:
 /// unknown keys are ignored, keys match in any case, the last occurrence wins, null means absent, a value of a wrong
 /// type is an error, numbers for integers must be whole and in range. Holds a reference: the Json must outlive it.

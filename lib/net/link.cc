@@ -13,6 +13,10 @@ bool Link::is_promiscuous() const {
   return (flags & IFF_PROMISC) != 0;
 }
 
+bool Link::is_all_multicast() const {
+  return (flags & IFF_ALLMULTI) != 0;
+}
+
 bool Link::is_operational() const {
   return operational_state == IF_OPER_UP;
 }

@@ -54,10 +54,11 @@ struct Link {
   std::optional<IpvlanMode> ipvlan_mode;
   std::optional<uint16_t> vlan_id;  ///< Of a VLAN interface.
 
-  bool is_up() const;           ///< IFF_UP: administratively up.
-  bool is_promiscuous() const;  ///< IFF_PROMISC as an administrator set it.
-  bool is_operational() const;  ///< IF_OPER_UP: it can carry packets.
-  bool resolves() const;        ///< No IFF_NOARP: neighbours are found by ARP and neighbour discovery.
+  bool is_up() const;             ///< IFF_UP: administratively up.
+  bool is_promiscuous() const;    ///< IFF_PROMISC as an administrator set it.
+  bool is_all_multicast() const;  ///< IFF_ALLMULTI as an administrator set it.
+  bool is_operational() const;    ///< IF_OPER_UP: it can carry packets.
+  bool resolves() const;          ///< No IFF_NOARP: neighbours are found by ARP and neighbour discovery.
 };
 
 /// A VLAN of a bridge port, or a range of them.

@@ -253,4 +253,16 @@ void Netlink::set_promiscuous(int index, bool on) {
                       std::string(on ? "set" : "unset") + " promiscuous mode of link " + number(index));
 }
 
+void Netlink::set_all_multicast(int index, bool on) {
+  connection_->change(link_message(RTM_NEWLINK, index, 0, on ? IFF_ALLMULTI : 0, IFF_ALLMULTI),
+                      std::string(on ? "set" : "unset") + " all-multicast mode of link " + number(index));
+}
+
+void Netlink::set_tx_queue_length(int index, unsigned length) {
+  auto message = link_message(RTM_NEWLINK, index);
+  message.put_u32(IFLA_TXQLEN, length);
+  connection_->change(std::move(message),
+                      "set transmit queue length of link " + number(index) + " to " + std::to_string(length));
+}
+
 }  // namespace berth::net

@@ -47,6 +47,11 @@ bool NetNs::same_as(const NetNs& other) const {
   return ours.st_dev == theirs.st_dev && ours.st_ino == theirs.st_ino;
 }
 
+std::string NetNs::identity() const {
+  const auto status = status_of(fd_, path_);
+  return std::to_string(status.st_dev) + ":" + std::to_string(status.st_ino);
+}
+
 NetNs::Visit::Visit(const NetNs& there) : home_(current().fd_.release()) {
   base::check(::setns(there.fd_.get(), CLONE_NEWNET), "enter network namespace", there.path_);
 }

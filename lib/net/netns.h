@@ -26,6 +26,9 @@ class NetNs {
   /// The same kernel object, whatever the path (st_dev and st_ino of the namespace file).
   bool same_as(const NetNs& other) const;
 
+  /// What tells the kernel object from every other that exists at the same time: "DEVICE:INODE" of the namespace file.
+  std::string identity() const;
+
   /// Runs `work` on this thread inside the namespace, and returns to the old one even if it throws.
   template <class Work>
   auto within(Work&& work) const {

@@ -197,6 +197,13 @@ TEST(JsonObjectTest, KeysMatchInAnyCaseAndTheLastOneWins) {
   EXPECT_EQ(3, JsonObject(json).integer("mtu"));
 }
 
+TEST(RepeatedKeysTest, NamesEveryOneWithItsPath) {
+  EXPECT_THAT(repeated_keys(R"({"a": {"b": 1, "c": {}, "b": 2}, "b": [{"x": 1}, {"x": 1, "X": 2, "x": 3}], "c": 1})"),
+              ElementsAre(ElementsAre("a", "b"), ElementsAre("b", "[]", "x")));
+  EXPECT_TRUE(repeated_keys(R"([{"a": 1}, {"a": 1}])").empty());
+  EXPECT_THROW(repeated_keys(R"({"a": )"), JsonError);
+}
+
 TEST(JsonObjectTest, NullMeansAbsent) {
   const Json json = parse_json(R"({"a": null})");
   EXPECT_FALSE(JsonObject(json).has("a"));

@@ -29,15 +29,6 @@ std::optional<std::string> non_empty(std::optional<std::string> text) {
   return text;
 }
 
-net::MacAddress parse_mac(const std::string& text, const std::string& source, Code code) {
-  const auto mac = net::MacAddress::try_parse(text);
-  if (!mac) throw Error(code, "invalid MAC address \"" + text + "\" in " + source);
-  if (mac->is_multicast() || mac->is_zero()) {
-    throw Error(code, "MAC address \"" + text + "\" in " + source + " cannot be given to an interface");
-  }
-  return *mac;
-}
-
 /// IPv6 may be switched off in a fresh container, and an address must survive the interface going down and up.
 void prepare_ipv6(const std::string& ifname) {
   for (const auto& name : {std::string("lo"), ifname}) {
@@ -105,6 +96,15 @@ std::optional<net::NetNs> find_netns(const Request& request) {
     if (error.code() == ENOENT || error.code() == ENOTDIR) return std::nullopt;
     throw;
   }
+}
+
+net::MacAddress parse_mac(const std::string& text, const std::string& source, Code code) {
+  const auto mac = net::MacAddress::try_parse(text);
+  if (!mac) throw Error(code, "invalid MAC address \"" + text + "\" in " + source);
+  if (mac->is_multicast() || mac->is_zero()) {
+    throw Error(code, "MAC address \"" + text + "\" in " + source + " cannot be given to an interface");
+  }
+  return *mac;
 }
 
 std::optional<net::MacAddress> requested_mac(const Request& request, const std::optional<std::string>& configured) {

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "base/json.h"
+#include "cni/error.h"
 #include "cni/request.h"
 #include "cni/result.h"
 #include "net/link.h"
@@ -21,6 +22,9 @@ namespace berth::cni::interface {
 net::NetNs open_netns(const Request& request);
 /// As above, but nullopt if the path is empty or nothing is there: DEL and CHECK of what is gone.
 std::optional<net::NetNs> find_netns(const Request& request);
+
+/// A hardware address that an interface can have. Throws cni::Error(code) naming `source`, where the text is from.
+net::MacAddress parse_mac(const std::string& text, const std::string& source, Code code);
 
 /// The hardware address asked for: `configured` (of a plugin with a `mac` key), overridden by CNI_ARGS `MAC`,
 /// overridden by `args.cni.mac`, overridden by `runtimeConfig.mac`. Throws cni::Error(kInvalidEnvironment or
