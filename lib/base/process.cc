@@ -171,6 +171,7 @@ CommandResult run_command(const Command& command) {
   in.read_end.reset();
   out.write_end.reset();
   err.write_end.reset();
+  if (command.started) command.started(pid);
 
   const BlockedSigpipe no_sigpipe;
   int status = 0;

@@ -60,12 +60,13 @@ std::string find_plugin(const std::string& type, const std::vector<std::string>&
 }
 
 Invocation invoke(const std::string& program, const std::vector<std::string>& env, const std::string& input,
-                  std::optional<std::chrono::milliseconds> timeout) {
+                  std::optional<std::chrono::milliseconds> timeout, const std::function<void(pid_t)>& started) {
   base::Command command;
   command.path = program;
   command.env = env;
   command.input = input;
   command.timeout = timeout;
+  command.started = started;
   auto result = run_with_retries(command);
   if (result.timed_out) {
     throw Error(Code::kTryAgainLater, program + " did not finish within " + std::to_string(timeout->count()) + " ms",

@@ -1,6 +1,9 @@
 #pragma once
 
+#include <sys/types.h>
+
 #include <chrono>
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -19,8 +22,10 @@ struct Invocation {
 
 /// Runs a plugin with exactly this environment and stdin. Retries while the file is being written (ETXTBSY).
 /// Throws the plugin's own Error if it failed; without an error object one that quotes stderr, and stdout if there is
-/// any; on time-out Error(kTryAgainLater) naming plugin and time.
+/// any; on time-out Error(kTryAgainLater) naming plugin and time. `started` is called with its process id, which is
+/// also its group's.
 Invocation invoke(const std::string& program, const std::vector<std::string>& env, const std::string& input,
-                  std::optional<std::chrono::milliseconds> timeout = std::nullopt);
+                  std::optional<std::chrono::milliseconds> timeout = std::nullopt,
+                  const std::function<void(pid_t)>& started = {});
 
 }  // namespace berth::cni

@@ -251,16 +251,21 @@ TEST_F(DhcpTest, CheckFailsWithoutALeaseAndAsksForNone) {
 }
 
 TEST_F(DhcpTest, AnInterruptedAddLeavesNoLease) {
-  use_plugin_alone();
   start_daemon();
-  Background plugin({built("dhcp")}, scratch() + "/output",
-                    {"CNI_COMMAND=ADD", "CNI_CONTAINERID=box", "CNI_NETNS=/run/netns/box", "CNI_IFNAME=eth0"},
+  const auto before = host_state();
+  Background plugin({built("bridge")}, scratch() + "/output",
+                    {"CNI_COMMAND=ADD", "CNI_CONTAINERID=box", "CNI_NETNS=/run/netns/box", "CNI_IFNAME=eth0",
+                     "CNI_PATH=" + built_directory()},
                     write("config", config_.dump()));
-  ASSERT_TRUE(eventually([&] { return Netlink::in(netns()).link("eth0").is_up(); })) << "the daemon is at work";
+  ASSERT_TRUE(eventually([&] {
+    const auto link = Netlink::in(netns()).find_link("eth0");
+    return link && link->is_up();
+  })) << "the daemon is at work";
   EXPECT_EQ(plugin.terminate(), 1);
   const auto object = Json::parse(base::read_file(scratch() + "/output"));
   EXPECT_EQ(object["code"], kTryAgainLater);
   EXPECT_THAT(message(object), HasSubstr("SIGTERM"));
+  EXPECT_EQ(host_state(), before);
   lan_->serve();
   EXPECT_FALSE(eventually([&] { return !lan_->leases().empty(); }, 1.5)) << "nobody asks any more";
 }

@@ -5,6 +5,7 @@
 #include "base/json.h"
 #include "cni/error.h"
 #include "cni/invoke.h"
+#include "cni/plugin/plugin.h"
 
 namespace berth::cni::ipam {
 
@@ -24,9 +25,9 @@ std::vector<std::string> environment_for(const char* command) {
   return env;
 }
 
-std::string call(const Request& request, const char* command) {
+std::string call(const Request& request, const char* command, const std::function<void(pid_t)>& started = {}) {
   const std::string program = find_plugin(type_of(request), request.path());
-  return invoke(program, environment_for(command), request.input()).output;
+  return invoke(program, environment_for(command), request.input(), std::nullopt, started).output;
 }
 
 }  // namespace
@@ -36,7 +37,12 @@ bool configured(const Request& request) {
 }
 
 Result add(const Request& request, base::Rollback& rollback) {
-  const std::string output = call(request, "ADD");
+  std::string output;
+  {
+    // Not for DEL: that is what an interrupted ADD needs to finish.
+    ForwardedInterruptions forwarded;
+    output = call(request, "ADD", [&](pid_t delegate) { forwarded.to(delegate); });
+  }
   rollback.add("release addresses", [&request] { del(request); });
   return Result::from_json(base::parse_json(output), request.version());
 }

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <sys/types.h>
+
 #include <string>
 #include <vector>
 
@@ -28,11 +30,24 @@ class Plugin {
 /// The executable's skeleton: reads the request, calls the command, prints the result or the error object, returns the
 /// exit status (0 or 1). Handles VERSION, a missing CNI_COMMAND, version gates (CHECK ≥ 0.4.0; GC, STATUS ≥ 1.1.0) and,
 /// before ADD and DEL act, the plugin's own namespace given as CNI_NETNS. SIGTERM and SIGINT during ADD end it as an
-/// exception would (see interruption.h), so that its Rollback runs.
+/// exception would (see throw_if_interrupted), so that its Rollback runs.
 int run_plugin(Plugin& plugin);
 
 /// Throws cni::Error(kTryAgainLater, "interrupted by SIGTERM") if SIGTERM or SIGINT has come. Plugins call it between
 /// steps.
 void throw_if_interrupted();
+
+/// While it exists, SIGTERM and SIGINT go to a delegate's process group as well: this plugin waits for the delegate,
+/// and would not end before it does.
+class ForwardedInterruptions {
+ public:
+  ForwardedInterruptions() = default;
+  ~ForwardedInterruptions();
+  ForwardedInterruptions(const ForwardedInterruptions&) = delete;
+  ForwardedInterruptions& operator=(const ForwardedInterruptions&) = delete;
+
+  /// The delegate runs. A signal that came just before is forwarded now.
+  void to(pid_t process_group);
+};
 
 }  // namespace berth::cni

@@ -16,9 +16,11 @@ namespace berth::cni {
 namespace {
 
 volatile sig_atomic_t interrupted_by = 0;
+volatile sig_atomic_t delegates_group = 0;  // 0: none runs
 
 void remember_signal(int signal) {
   interrupted_by = signal;
+  if (delegates_group > 0) ::kill(-delegates_group, signal);
 }
 
 /// Without SA_RESTART, so that waiting calls end and the next step sees the signal.
@@ -138,6 +140,15 @@ void perform_or_throw_error(Plugin& plugin, const std::string& input) {
 void throw_if_interrupted() {
   if (interrupted_by == 0) return;
   throw Error(Code::kTryAgainLater, interrupted_by == SIGTERM ? "interrupted by SIGTERM" : "interrupted by SIGINT");
+}
+
+void ForwardedInterruptions::to(pid_t process_group) {
+  delegates_group = process_group;
+  if (interrupted_by != 0) ::kill(-process_group, interrupted_by);
+}
+
+ForwardedInterruptions::~ForwardedInterruptions() {
+  delegates_group = 0;
 }
 
 int run_plugin(Plugin& plugin) {
