@@ -54,6 +54,17 @@ base::FileLock lock_leases(const Store& store) {
   }
 }
 
+/// True if the loop has come to its end. What goes wrong with one lease must not cost the others.
+bool run_until_trouble(asio::io_context& loop) {
+  try {
+    loop.run();
+    return true;
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "dhcp: %s\n", error.what());
+    return false;
+  }
+}
+
 void run(const Flags& flags) {
   auto listening = listen_for_plugins(flags.host_prefix + flags.socket_path);
   const Trace socket(listening.ours ? listening.path : "");
@@ -74,7 +85,8 @@ void run(const Flags& flags) {
     Daemon daemon(surroundings);
     daemon.restore();
     const Server server(loop, std::move(listening.fd), daemon);
-    loop.run();
+    while (!run_until_trouble(loop)) {
+    }
   }
   helpers.join();
 }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <cstring>
 #include <filesystem>
 
 #include "base/error.h"
@@ -14,7 +15,6 @@ namespace fs = std::filesystem;
 
 constexpr const char* kRoot = "/var/lib/cni/dhcp";
 constexpr const char* kRecord = ".json";
-constexpr const char* kMark = ".release";
 /// Long enough for a daemon that is just ending to end.
 constexpr std::chrono::seconds kLockTimeout{5};
 
@@ -35,6 +35,17 @@ std::string one_word(const std::string& path) {
   return word;
 }
 
+/// Finished files only: those being written begin with a dot.
+std::vector<std::string> files_in(const std::string& directory) {
+  std::vector<std::string> names;
+  std::error_code failure;
+  for (fs::directory_iterator it(directory, failure), end; !failure && it != end; it.increment(failure)) {
+    const std::string name = it->path().filename();
+    if (!name.starts_with('.')) names.push_back(name);
+  }
+  return names;
+}
+
 }  // namespace
 
 std::string Store::directory_for(const std::string& host_prefix, const std::string& socket_path) {
@@ -46,52 +57,56 @@ base::FileLock Store::lock() const {
   return {directory_ + "/lock", 0600, kLockTimeout};
 }
 
-std::string Store::path_of(const std::string& file_name, const std::string& suffix) const {
-  return directory_ + "/" + file_name + suffix;
+std::string Store::record_of(const std::string& file_name) const {
+  return directory_ + "/" + file_name + kRecord;
 }
 
-std::vector<std::string> Store::names_with(const std::string& suffix) const {
+/// A directory of their own: the daemon looks for them every second, and there may be thousands of records.
+std::string Store::marks() const {
+  return directory_ + "/release";
+}
+
+std::vector<std::string> Store::record_names() const {
   std::vector<std::string> names;
-  std::error_code failure;
-  for (fs::directory_iterator it(directory_, failure), end; !failure && it != end; it.increment(failure)) {
-    const std::string name = it->path().filename();
-    if (!name.starts_with('.') && name.ends_with(suffix)) names.push_back(name.substr(0, name.size() - suffix.size()));
+  for (const auto& name : files_in(directory_)) {
+    if (name.ends_with(kRecord)) names.push_back(name.substr(0, name.size() - std::strlen(kRecord)));
   }
   return names;
 }
 
 std::vector<Record> Store::load() const {
   std::vector<Record> records;
-  for (const auto& name : names_with(kRecord)) {
+  for (const auto& name : record_names()) {
     try {
-      records.push_back(Record::decode(base::read_file(path_of(name, kRecord))));
+      records.push_back(Record::decode(base::read_file(record_of(name))));
     } catch (const std::exception& error) {
-      std::fprintf(stderr, "dhcp: the record %s is ignored: %s\n", path_of(name, kRecord).c_str(), error.what());
+      std::fprintf(stderr, "dhcp: the record %s is ignored: %s\n", record_of(name).c_str(), error.what());
     }
   }
   return records;
 }
 
 void Store::save(const Record& record) const {
-  base::write_file_atomic(path_of(record.key.file_name(), kRecord), record.encode(), 0600);
+  base::write_file_atomic(record_of(record.key.file_name()), record.encode(), 0600);
 }
 
 void Store::remove(const Key& key) const {
-  base::remove_if_present(path_of(key.file_name(), kRecord));
+  base::remove_if_present(record_of(key.file_name()));
   unmark(key.file_name());
 }
 
 std::vector<std::string> Store::marked() const {
-  return names_with(kMark);
+  return files_in(marks());
 }
 
 void Store::unmark(const std::string& file_name) const {
-  base::remove_if_present(path_of(file_name, kMark));
+  base::remove_if_present(marks() + "/" + file_name);
 }
 
 void Store::mark(const Key& key) const {
-  if (!fs::exists(path_of(key.file_name(), kRecord))) return;
-  base::write_file_atomic(path_of(key.file_name(), kMark), "", 0600);
+  if (!fs::exists(record_of(key.file_name()))) return;
+  base::make_directories(marks(), 0700);
+  base::write_file_atomic(marks() + "/" + key.file_name(), "", 0600);
 }
 
 void Store::mark_all_but(const std::string& network, const std::vector<cni::Attachment>& valid) const {
@@ -103,7 +118,7 @@ void Store::mark_all_but(const std::string& network, const std::vector<cni::Atta
 }
 
 bool Store::empty() const {
-  return names_with(kRecord).empty();
+  return record_names().empty();
 }
 
 }  // namespace berth::dhcp

@@ -12,9 +12,9 @@ namespace berth::dhcp {
 
 /// The leases on disk, in a directory that belongs to one daemon:
 ///
-///   <directory>/<key's file name>.json      a Record
-///   <directory>/<key's file name>.release   the plugin asks for its release, because no daemon answered
-///   <directory>/lock                        held by the daemon for as long as it lives
+///   <directory>/<key's file name>.json     a Record
+///   <directory>/release/<key's file name>  a plugin asks for its release, because no daemon answered
+///   <directory>/lock                       held by the daemon for as long as it lives
 ///
 /// Files are replaced as a whole; one that cannot be read counts as absent.
 class Store {
@@ -47,8 +47,9 @@ class Store {
   bool empty() const;
 
  private:
-  std::vector<std::string> names_with(const std::string& suffix) const;
-  std::string path_of(const std::string& file_name, const std::string& suffix) const;
+  std::vector<std::string> record_names() const;
+  std::string record_of(const std::string& file_name) const;
+  std::string marks() const;
 
   std::string directory_;
 };

@@ -106,8 +106,8 @@ std::vector<std::string> DhcpTest::routes() const {
 std::vector<std::string> DhcpTest::records() {
   std::vector<std::string> found;
   if (!std::filesystem::exists(kRecords)) return found;
-  for (const auto& entry : std::filesystem::directory_iterator(kRecords)) {
-    if (entry.path().filename() != "lock") found.push_back(entry.path());
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(kRecords)) {
+    if (entry.is_regular_file() && entry.path().filename() != "lock") found.push_back(entry.path());
   }
   return found;
 }

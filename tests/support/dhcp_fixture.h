@@ -40,7 +40,7 @@ class DhcpTest : public Sandbox {
   std::vector<std::string> addresses() const;
   /// `ip route` in the container.
   std::vector<std::string> routes() const;
-  /// The daemon's records on disk.
+  /// The daemon's records on disk, and the marks that ask for a release.
   static std::vector<std::string> records();
   /// True soon after dnsmasq has dropped every lease.
   bool lan_is_free() const;
