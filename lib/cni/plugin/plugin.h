@@ -18,6 +18,8 @@ class Plugin {
   virtual ~Plugin() = default;
 
   virtual const char* name() const = 0;
+  /// The release that the plugin says it is when it is run without CNI_COMMAND.
+  virtual const char* program_version() const { return BERTH_VERSION; }
   virtual const std::vector<std::string>& versions() const { return all_versions(); }
 
   virtual Result add(const Request& request) = 0;

@@ -106,8 +106,8 @@ void perform(Plugin& plugin, const Request& request) {
 void print_about(const Plugin& plugin) {
   std::string versions;
   for (const auto& version : plugin.versions()) versions += (versions.empty() ? "" : ", ") + version;
-  std::fprintf(stderr, "CNI %s plugin v" BERTH_VERSION "\nCNI protocol versions supported: %s\n", plugin.name(),
-               versions.c_str());
+  std::fprintf(stderr, "CNI %s plugin v%s\nCNI protocol versions supported: %s\n", plugin.name(),
+               plugin.program_version(), versions.c_str());
 }
 
 std::string read_input() {

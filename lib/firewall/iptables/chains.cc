@@ -2,27 +2,11 @@
 
 #include <algorithm>
 
+#include "firewall/iptables/edits.h"
 #include "firewall/iptables/matches.h"
 #include "firewall/iptables/names.h"
 
 namespace berth::firewall::iptables {
-
-namespace {
-
-std::vector<Table::Found> jumps(Table& table, const std::string& from, const std::string& chain) {
-  return table.rules(from, [&](const std::string& target) { return target == chain; });
-}
-
-void erase_all(Table& table, const std::string& chain, const std::vector<Table::Found>& found) {
-  // From the last on, so that the numbers of the others stay right.
-  std::for_each(found.rbegin(), found.rend(), [&](const Table::Found& each) { table.erase(chain, each.number); });
-}
-
-bool holds(const std::vector<Rule>& rules, const Rule& rule) {
-  return std::find(rules.begin(), rules.end(), rule) != rules.end();
-}
-
-}  // namespace
 
 Ownership::Ownership(Owner owner, const std::string& prefix, std::string parent, const std::string& comment)
     : owner_(std::move(owner)),
@@ -76,7 +60,7 @@ std::vector<std::string> Ownership::existing(Table& table) const {
 
 void write_chain(Table& table, const std::string& chain, const std::vector<Rule>& rules, const std::string& parent,
                  const std::vector<Rule>& entries) {
-  if (!table.has_chain(chain)) table.create_chain(chain);
+  ensure_chain(table, chain);
   const auto present = table.rules(chain);
   if (present != rules) {
     if (!present.empty()) table.flush_chain(chain);

@@ -6,6 +6,7 @@
 #include <linux/netfilter/xt_MARK.h>
 #include <linux/netfilter/xt_addrtype.h>
 #include <linux/netfilter/xt_comment.h>
+#include <linux/netfilter/xt_conntrack.h>
 #include <linux/netfilter/xt_mark.h>
 #include <linux/netfilter/xt_multiport.h>
 #include <linux/netfilter/xt_tcpudp.h>
@@ -115,6 +116,13 @@ Extension packet_mark(uint32_t value, uint32_t mask, bool inverted) {
   info.mask = mask;
   info.invert = inverted ? 1 : 0;
   return make_extension("mark", 1, info);
+}
+
+Extension related_or_established() {
+  xt_conntrack_mtinfo3 info{};
+  info.match_flags = XT_CONNTRACK_STATE;
+  info.state_mask = XT_CONNTRACK_STATE_BIT(IP_CT_RELATED) | XT_CONNTRACK_STATE_BIT(IP_CT_ESTABLISHED);
+  return make_extension("conntrack", 3, info);
 }
 
 Extension set_mark(uint32_t value, uint32_t mask) {

@@ -41,6 +41,9 @@ Extension local_destination();
 /// -m mark [!] --mark VALUE/MASK
 Extension packet_mark(uint32_t value, uint32_t mask, bool inverted = false);
 
+/// -m conntrack --ctstate RELATED,ESTABLISHED
+Extension related_or_established();
+
 /// -j MARK --set-xmark VALUE/MASK
 Extension set_mark(uint32_t value, uint32_t mask);
 /// -j MASQUERADE

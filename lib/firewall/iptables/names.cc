@@ -23,6 +23,18 @@ std::string quoted(const std::string& text) {
   return result + '"';
 }
 
+/// The separators keep it apart from every other owner and name: no network or container has '/' in its name.
+std::string unambiguous(const Owner& owner) {
+  return owner.network + "/" + owner.container_id + "/" + owner.ifname;
+}
+
+uint32_t mark_from(const std::string& text) {
+  const std::string digits = base::sha512_hex(text).substr(0, 8);
+  uint32_t mark = 0;
+  std::from_chars(digits.data(), digits.data() + digits.size(), mark, 16);
+  return mark == 0 ? 1 : mark;
+}
+
 /// Takes `label` and a quoted text from the front of `rest`.
 std::optional<std::string> take(std::string& rest, const std::string& label) {
   if (!rest.starts_with(label + "\"")) return std::nullopt;
@@ -45,8 +57,7 @@ std::string shared_chain(const std::string& prefix, const Owner& owner) {
 }
 
 std::string own_chain(const std::string& prefix, const Owner& owner) {
-  // The separators keep it apart from every shared chain: no network or container has '/' in its name.
-  return hashed(prefix, owner.network + "/" + owner.container_id + "/" + owner.ifname);
+  return hashed(prefix, unambiguous(owner));
 }
 
 std::string owner_comment(const Owner& owner, bool with_ifname) {
@@ -71,10 +82,15 @@ std::optional<Owner> parse_comment(const std::string& text) {
 }
 
 uint32_t ifname_mark(const std::string& ifname) {
-  const std::string digits = base::sha512_hex(ifname).substr(0, 8);
-  uint32_t mark = 0;
-  std::from_chars(digits.data(), digits.data() + digits.size(), mark, 16);
-  return mark == 0 ? 1 : mark;
+  return mark_from(ifname);
+}
+
+uint32_t owner_mark(const Owner& owner) {
+  return mark_from(unambiguous(owner));
+}
+
+uint32_t network_mark(const std::string& network) {
+  return mark_from(network);
 }
 
 }  // namespace berth::firewall::iptables

@@ -18,6 +18,10 @@ inline constexpr const char* kSetmarkChain = "CNI-HOSTPORT-SETMARK";
 inline constexpr const char* kMasqChain = "CNI-HOSTPORT-MASQ";
 inline constexpr const char* kOldSnatChain = "CNI-HOSTPORT-SNAT";
 
+inline constexpr const char* kForwardChain = "CNI-FORWARD";
+inline constexpr const char* kIsolationStage1 = "CNI-ISOLATION-STAGE-1";
+inline constexpr const char* kIsolationStage2 = "CNI-ISOLATION-STAGE-2";
+
 /// PREFIX and so much of the hash of network and container id that 28 bytes come out.
 std::string shared_chain(const std::string& prefix, const Owner& owner);
 /// The same with the interface name hashed too; see Ownership in chains.h.
@@ -32,5 +36,8 @@ std::optional<Owner> parse_comment(const std::string& text);
 
 /// The mark (Rule::mark) by which an interface's rules in a shared chain are told from another one's. Never 0.
 uint32_t ifname_mark(const std::string& ifname);
+/// Marks that tell an owner's, or a network's, rules in CNI-FORWARD from others. Never 0.
+uint32_t owner_mark(const Owner& owner);
+uint32_t network_mark(const std::string& network);
 
 }  // namespace berth::firewall::iptables

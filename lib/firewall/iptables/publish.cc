@@ -4,6 +4,7 @@
 #include "base/rollback.h"
 #include "firewall/iptables/chains.h"
 #include "firewall/iptables/conflict.h"
+#include "firewall/iptables/edits.h"
 #include "firewall/iptables/iptables.h"
 #include "firewall/iptables/matches.h"
 #include "firewall/iptables/names.h"
@@ -33,16 +34,10 @@ std::string choose_chain(const Ownership& chains, Table& table, const Publicatio
 
 void write_common(Table& table, const PublishOptions& options) {
   for (const auto& chain : common_chains(options)) {
-    if (!table.has_chain(chain)) table.create_chain(chain);
+    ensure_chain(table, chain);
   }
   for (const auto& [chain, rule, first] : common_rules(options, table.family())) {
-    const auto present = table.rules(chain);
-    if (std::find(present.begin(), present.end(), rule) != present.end()) continue;
-    if (first) {
-      table.insert_first(chain, rule);
-    } else {
-      table.append(chain, rule);
-    }
+    ensure_rule(table, chain, rule, first ? Position::kFirst : Position::kLast);
   }
 }
 
@@ -67,16 +62,6 @@ void drop_common_if_unused(Table& table) {
   if (table.has_chain(kSetmarkChain) && table.references(kSetmarkChain) == 0 && holds_only(kSetmarkChain, "MARK")) {
     table.flush_chain(kSetmarkChain);
     table.delete_chain(kSetmarkChain);
-  }
-}
-
-void require(Table& table, const std::string& chain, const Rule& rule, const std::string& what) {
-  const std::string where =
-      table.family() == Family::kIpv4 ? " of the iptables table nat" : " of the ip6tables table nat";
-  if (!table.has_chain(chain)) throw std::runtime_error("chain " + chain + where + " is missing");
-  const auto present = table.rules(chain);
-  if (std::find(present.begin(), present.end(), rule) == present.end()) {
-    throw std::runtime_error("chain " + chain + where + " lacks the rule " + what);
   }
 }
 
@@ -137,11 +122,11 @@ void Iptables::check_published(const Owner& owner, const Publication& publicatio
     const auto table = Table::read(family);
     const std::string chain = choose_chain(chains, *table, publication);
     for (const auto& common : common_rules(publication.options, family)) {
-      require(*table, common.chain, common.rule, describe(common.rule));
+      require_rule(*table, common.chain, common.rule, describe(common.rule));
     }
-    for (const auto& rule : forwarding_rules(publication, family)) require(*table, chain, rule, describe(rule));
+    for (const auto& rule : forwarding_rules(publication, family)) require_rule(*table, chain, rule, describe(rule));
     for (const auto& entry : entry_rules(owner, publication, family, chain, chain == chains.shared())) {
-      require(*table, kDnatChain, entry, describe(entry));
+      require_rule(*table, kDnatChain, entry, describe(entry));
     }
   }
 }

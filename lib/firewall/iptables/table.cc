@@ -25,8 +25,6 @@ namespace {
 
 using net::Family;
 
-constexpr const char* kTable = "nat";
-
 struct V4 {
   static constexpr Family kFamily = Family::kIpv4;
   static constexpr const char* kTool = "iptables";
@@ -101,19 +99,20 @@ class TableOf final : public Table {
   using Entry = typename Tool::Entry;
 
  public:
-  TableOf() : handle_(Tool::init(kTable)) {
+  explicit TableOf(const char* name) : name_(name), handle_(Tool::init(name)) {
     // ENOPROTOOPT: nobody has loaded the legacy tables since boot.
     if (handle_ == nullptr && errno == ENOPROTOOPT) {
       request_module(Tool::kModule);
-      handle_ = Tool::init(kTable);
+      handle_ = Tool::init(name);
     }
-    if (handle_ == nullptr) fail(std::string("read the legacy ") + Tool::kTool + " table nat");
+    if (handle_ == nullptr) fail("read the legacy " + description());
   }
   TableOf(const TableOf&) = delete;
   TableOf& operator=(const TableOf&) = delete;
   ~TableOf() override { Tool::free(handle_); }
 
   Family family() const override { return Tool::kFamily; }
+  std::string description() const override { return std::string(Tool::kTool) + " table " + name_; }
 
   std::vector<std::string> chains() override {
     std::vector<std::string> names;
@@ -178,14 +177,14 @@ class TableOf final : public Table {
   }
 
   void change(int result, const char* doing, const std::string& chain) {
-    if (result == 0) fail(std::string(Tool::kTool) + " table nat: " + doing + " " + chain);
+    if (result == 0) fail(description() + ": " + doing + " " + chain);
     changed_ = true;
   }
 
   /// libiptc takes a jump to an unknown chain for a kernel module; the kernel's answer would not name it.
   std::vector<uint8_t> checked(const Rule& rule) {
     if (rule.target.data.empty() && !is_jump(rule.target.name)) {
-      throw std::invalid_argument(std::string(Tool::kTool) + " table nat has no chain \"" + rule.target.name + "\"");
+      throw std::invalid_argument(description() + " has no chain \"" + rule.target.name + "\"");
     }
     return encode(rule);
   }
@@ -198,20 +197,21 @@ class TableOf final : public Table {
   bool replace() override {
     if (Tool::commit(handle_) != 0) return true;
     if (errno == EAGAIN) return false;
-    fail(std::string("change the legacy ") + Tool::kTool + " table nat");
+    fail("change the legacy " + description());
   }
 
+  std::string name_;
   xtc_handle* handle_;
 };
 
 }  // namespace
 
-std::unique_ptr<Table> Table::read(Family family) {
-  if (family == Family::kIpv4) return std::make_unique<TableOf<V4>>();
-  return std::make_unique<TableOf<V6>>();
+std::unique_ptr<Table> Table::read(Family family, const char* name) {
+  if (family == Family::kIpv4) return std::make_unique<TableOf<V4>>(name);
+  return std::make_unique<TableOf<V6>>(name);
 }
 
-bool Table::exists(Family family) {
+bool Table::exists(Family family, const char* name) {
   std::string names;
   try {
     names = "\n" + base::read_file(family == Family::kIpv4 ? V4::kNames : V6::kNames);
@@ -219,7 +219,7 @@ bool Table::exists(Family family) {
     if (error.code() == ENOENT) return false;
     throw;
   }
-  return names.find(std::string("\n") + kTable + "\n") != std::string::npos;
+  return names.find(std::string("\n") + name + "\n") != std::string::npos;
 }
 
 std::vector<Rule> Table::rules(const std::string& chain) {

@@ -9,19 +9,25 @@
 
 namespace berth::firewall::iptables {
 
-/// A snapshot of the `nat` table of one family in the calling thread's namespace: questions are answered from it,
-/// changes are collected in it, and `commit` gives them to the kernel as one atomic replacement.
+/// The tables we use.
+inline constexpr const char* kNatTable = "nat";
+inline constexpr const char* kFilterTable = "filter";
+
+/// A snapshot of one table of one family in the calling thread's namespace: questions are answered from it, changes are
+/// collected in it, and `commit` gives them to the kernel as one atomic replacement.
 class Table {
  public:
   virtual ~Table() = default;
 
   /// Reads the table; the kernel makes it if there is none. Throws base::SystemError "read the legacy iptables table
   /// nat: …".
-  static std::unique_ptr<Table> read(net::Family family);
+  static std::unique_ptr<Table> read(net::Family family, const char* name = kNatTable);
   /// Whether the table exists in this namespace; asking does not make it.
-  static bool exists(net::Family family);
+  static bool exists(net::Family family, const char* name = kNatTable);
 
   virtual net::Family family() const = 0;
+  /// "iptables table nat", for messages.
+  virtual std::string description() const = 0;
 
   virtual std::vector<std::string> chains() = 0;
   virtual bool has_chain(const std::string& chain) = 0;

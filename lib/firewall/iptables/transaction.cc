@@ -31,27 +31,27 @@ base::FileLock take_lock(std::chrono::milliseconds timeout) {
 }  // namespace
 
 void change_tables(std::chrono::milliseconds lock_timeout, const std::vector<Family>& families,
-                   const std::function<void(Table&)>& plan) {
+                   const std::function<void(Table&)>& plan, const char* table_name) {
   if (families.empty()) return;
   const base::FileLock lock = take_lock(lock_timeout);
   std::vector<std::unique_ptr<Table>> tables;
   for (const Family family : families) {
-    tables.push_back(Table::read(family));
+    tables.push_back(Table::read(family, table_name));
     plan(*tables.back());
   }
   for (auto& table : tables) {
     for (int attempt = 1; !table->commit(); ++attempt) {
       if (attempt == kAttempts) throw Busy("another program keeps changing the iptables rules without their lock");
-      table = Table::read(table->family());
+      table = Table::read(table->family(), table_name);
       plan(*table);
     }
   }
 }
 
-std::vector<Family> existing_tables() {
+std::vector<Family> existing_tables(const char* table) {
   std::vector<Family> families;
   for (const Family family : {Family::kIpv4, Family::kIpv6}) {
-    if (Table::exists(family)) families.push_back(family);
+    if (Table::exists(family, table)) families.push_back(family);
   }
   return families;
 }

@@ -13,9 +13,9 @@ namespace berth::firewall::iptables {
 /// somebody without the lock changed its table meanwhile. Throws Busy if the lock or a quiet moment cannot be had in
 /// time.
 void change_tables(std::chrono::milliseconds lock_timeout, const std::vector<net::Family>& families,
-                   const std::function<void(Table&)>& plan);
+                   const std::function<void(Table&)>& plan, const char* table = kNatTable);
 
 /// Those of both families whose table exists: where something may have to be removed.
-std::vector<net::Family> existing_tables();
+std::vector<net::Family> existing_tables(const char* table = kNatTable);
 
 }  // namespace berth::firewall::iptables

@@ -1,0 +1,54 @@
+#include "firewall/admission.h"
+
+#include <stdexcept>
+
+#include "firewall/firewalld/admission.h"
+#include "firewall/iptables/admission.h"
+
+namespace berth::firewall {
+
+namespace {
+
+using firewalld::FirewalldAdmission;
+using firewalld::SourceRecord;
+using iptables::IptablesAdmission;
+
+void require_known(const std::string& backend) {
+  if (backend.empty() || backend == "iptables" || backend == "firewalld") return;
+  throw std::invalid_argument("backend \"" + backend + "\" is not supported");
+}
+
+}  // namespace
+
+std::unique_ptr<Admission> make_admission(const std::string& backend, const AdmissionOptions& options) {
+  require_known(backend);
+  auto rules = std::make_unique<IptablesAdmission>(options);
+  if (backend == "iptables") return rules;
+  auto bus = firewalld::bus_with_firewalld();
+  if (!bus && backend.empty()) return rules;
+  return std::make_unique<FirewalldAdmission>(options, std::move(bus), std::move(rules));
+}
+
+std::vector<std::unique_ptr<Admission>> all_admissions(const std::string& backend, const AdmissionOptions& options) {
+  std::vector<std::unique_ptr<Admission>> all;
+  all.push_back(std::make_unique<IptablesAdmission>(options));
+  if (SourceRecord::exists() || backend.empty() || backend == "firewalld") {
+    all.push_back(std::make_unique<FirewalldAdmission>(options, nullptr, nullptr));
+  }
+  return all;
+}
+
+std::string why_admission_unusable(const std::string& backend) {
+  try {
+    require_known(backend);
+    const bool has_firewalld = backend != "iptables" && firewalld::bus_with_firewalld() != nullptr;
+    if (has_firewalld) return "";
+    if (backend == "firewalld") return "org.fedoraproject.FirewallD1 has no owner on the D-Bus system bus";
+    iptables::Table::read(net::Family::kIpv4, iptables::kFilterTable);
+    return "";
+  } catch (const std::exception& error) {
+    return error.what();
+  }
+}
+
+}  // namespace berth::firewall
