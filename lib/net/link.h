@@ -33,6 +33,17 @@ enum class IpvlanMode : uint16_t {
   kL3s = 2,  ///< Like kL3, and the host's netfilter and connection tracking see the packets.
 };
 
+/// What the kernel keeps about a tun or tap interface (IFLA_TUN_*).
+struct TunSettings {
+  bool is_tap = false;  ///< It carries Ethernet frames; tun: IP packets.
+  bool multi_queue = false;
+  bool vnet_header = false;
+  bool packet_information = false;
+  bool is_persistent = false;
+  std::optional<uint32_t> owner;
+  std::optional<uint32_t> group;
+};
+
 /// One network interface (RTM_NEWLINK).
 struct Link {
   int index = 0;
@@ -53,6 +64,7 @@ struct Link {
   uint32_t broadcast_queue_length = 0;  ///< Of a macvlan: as asked for; 0 on kernels before 5.11.
   std::optional<IpvlanMode> ipvlan_mode;
   std::optional<uint16_t> vlan_id;  ///< Of a VLAN interface.
+  std::optional<TunSettings> tun;   ///< Of a tun or tap interface.
 
   bool is_up() const;             ///< IFF_UP: administratively up.
   bool is_promiscuous() const;    ///< IFF_PROMISC as an administrator set it.

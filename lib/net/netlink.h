@@ -77,6 +77,11 @@ class Netlink {
   bool delete_link(const std::string& name);
   bool delete_link(int index);
 
+  /// Moves a link to another namespace under another name and with another alias (empty: none), in one step: there it
+  /// clashes with nothing but a link of that very name (EEXIST), here with nothing at all. It arrives down, without
+  /// addresses, routes and master.
+  void move_link(int index, const NetNs& netns, const std::string& name, const std::string& alias);
+
   void set_up(int index);
   void set_down(int index);
   /// `master` 0: none.

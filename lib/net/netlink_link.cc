@@ -2,6 +2,7 @@
 #include <linux/if.h>
 #include <linux/if_bridge.h>
 #include <linux/if_link.h>
+#include <linux/if_tun.h>
 #include <linux/rtnetlink.h>
 #include <linux/veth.h>
 
@@ -69,11 +70,29 @@ void read_vlan(nlattr* data, Link& link) {
   if (id != nullptr) link.vlan_id = nla_get_u16(id);
 }
 
+bool is_set(nlattr* attribute) {
+  return attribute != nullptr && nla_get_u8(attribute) != 0;
+}
+
+void read_tun(nlattr* data, Link& link) {
+  std::array<nlattr*, IFLA_TUN_MAX + 1> tb{};
+  nla_parse_nested(tb.data(), IFLA_TUN_MAX, data, nullptr);
+  auto& tun = link.tun.emplace();
+  tun.is_tap = tb[IFLA_TUN_TYPE] != nullptr && nla_get_u8(tb[IFLA_TUN_TYPE]) == IFF_TAP;
+  tun.multi_queue = is_set(tb[IFLA_TUN_MULTI_QUEUE]);
+  tun.vnet_header = is_set(tb[IFLA_TUN_VNET_HDR]);
+  tun.packet_information = is_set(tb[IFLA_TUN_PI]);
+  tun.is_persistent = is_set(tb[IFLA_TUN_PERSIST]);
+  if (tb[IFLA_TUN_OWNER] != nullptr) tun.owner = nla_get_u32(tb[IFLA_TUN_OWNER]);
+  if (tb[IFLA_TUN_GROUP] != nullptr) tun.group = nla_get_u32(tb[IFLA_TUN_GROUP]);
+}
+
 void read_kind_data(nlattr* data, Link& link) {
   if (link.kind == "bridge") read_bridge(data, link);
   if (link.kind == "macvlan") read_macvlan(data, link);
   if (link.kind == "ipvlan") read_ipvlan(data, link);
   if (link.kind == "vlan") read_vlan(data, link);
+  if (link.kind == "tun") read_tun(data, link);
 }
 
 BridgePort read_port(nlattr* data) {
@@ -222,6 +241,14 @@ void Netlink::set_up(int index) {
 
 void Netlink::set_down(int index) {
   connection_->change(link_message(RTM_NEWLINK, index, 0, 0, IFF_UP), "set down link " + number(index));
+}
+
+void Netlink::move_link(int index, const NetNs& netns, const std::string& name, const std::string& alias) {
+  auto message = link_message(RTM_NEWLINK, index);
+  message.put_u32(IFLA_NET_NS_FD, static_cast<uint32_t>(netns.fd().get()));
+  message.put(IFLA_IFNAME, name);
+  message.put_bytes(IFLA_IFALIAS, alias.data(), alias.size());
+  connection_->change(std::move(message), "move link " + number(index) + " to " + netns.path() + " as " + name);
 }
 
 void Netlink::set_master(int index, int master) {
