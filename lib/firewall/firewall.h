@@ -105,15 +105,26 @@ class Firewall {
   virtual void collect_garbage(const std::string& network, const std::function<bool(const Owner&)>& is_valid) = 0;
 };
 
-/// The `iptables` backend on legacy tables (libiptc). Throws base::SystemError if the kernel has none.
-/// `lock_timeout`: how long to wait for /run/xtables.lock before Busy.
+/// The `iptables` backend. `lock_timeout`: how long to wait for /run/xtables.lock before Busy.
 std::unique_ptr<Firewall> make_iptables(std::chrono::milliseconds lock_timeout = std::chrono::seconds(30));
+/// The `nftables` backend, in a table of our own.
+std::unique_ptr<Firewall> make_nftables(std::chrono::milliseconds lock_timeout = std::chrono::seconds(30));
 
-/// By the name in a configuration key: "" (automatic) or "iptables"; "nftables" and others: std::invalid_argument
-/// naming it.
+/// The backend that is used where the configuration names none: "iptables" where legacy tables are in use in the
+/// calling thread's namespace (and we are not on nf_tables there already) or the kernel has no nf_tables, else
+/// "nftables".
+std::string automatic_backend();
+
+/// By the name in a configuration key: "" (automatic), "iptables" or "nftables". std::invalid_argument names another.
 std::unique_ptr<Firewall> make(const std::string& backend);
 
 /// Empty if `backend` can be used in this namespace, else why not (for STATUS).
 std::string why_unusable(const std::string& backend);
+
+/// Removal from wherever something of the owner may be: each backend, and what the reference plugins made on either. A
+/// configuration may have changed since ADD. All places are tried before the failures are thrown.
+void unmasquerade_everywhere(const Owner& owner);
+std::vector<PortMapping> unpublish_everywhere(const Owner& owner);
+void collect_garbage_everywhere(const std::string& network, const std::function<bool(const Owner&)>& is_valid);
 
 }  // namespace berth::firewall

@@ -220,8 +220,7 @@ void Connection::dump(Message message, const std::string& doing, const std::func
 
 /// False if something changed in between, so that the list may miss entries.
 bool Connection::dump_once(nlmsghdr* request, const std::string& doing, const Handler& handler) {
-  request->nlmsg_seq = nl_socket_use_seq(socket_);
-  base::check(nl_sendto(socket_, request, request->nlmsg_len), doing);
+  send_dump(request, doing);
   bool consistent = true;
   for (;;) {
     auto left = static_cast<int>(receive(doing));
@@ -238,6 +237,33 @@ bool Connection::dump_once(nlmsghdr* request, const std::string& doing, const Ha
         return consistent;
       }
       handler(message);
+    }
+  }
+}
+
+void Connection::send_dump(nlmsghdr* request, const std::string& doing) {
+  request->nlmsg_seq = nl_socket_use_seq(socket_);
+  base::check(nl_sendto(socket_, request, request->nlmsg_len), doing);
+}
+
+bool Connection::dump_until(Message message, const std::string& doing, const std::function<bool(nlmsghdr*)>& wanted) {
+  require_no_batch();
+  nlmsghdr* request = message.get();
+  request->nlmsg_flags |= NLM_F_DUMP;
+  send_dump(request, doing);
+  for (;;) {
+    auto left = static_cast<int>(receive(doing));
+    for (auto* answer = reinterpret_cast<nlmsghdr*>(buffer_.get()); nlmsg_ok(answer, left);
+         answer = nlmsg_next(answer, &left)) {
+      if (answer->nlmsg_type == NLMSG_ERROR) {
+        const auto error = error_of(answer);
+        throw base::SystemError(doing, error ? error->code : EBADMSG, error ? error->detail : "");
+      }
+      if (answer->nlmsg_type == NLMSG_DONE) {
+        throw_if_failed(answer, doing);
+        return false;
+      }
+      if (wanted(answer)) return true;
     }
   }
 }

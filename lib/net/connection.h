@@ -87,6 +87,10 @@ class Connection {
   /// Asks for a list. A dump that was interrupted by a change is repeated; `restart` forgets what was handled so far.
   void dump(Message message, const std::string& doing, const std::function<void()>& restart, const Handler& handler);
 
+  /// As dump, once, until `wanted` says true of a message; returns whether it did. What is left of the answer is not
+  /// read: the connection is of no more use.
+  bool dump_until(Message message, const std::string& doing, const std::function<bool(nlmsghdr*)>& wanted);
+
   void start_batch();
   void drop_batch() noexcept;
   void commit_batch();
@@ -123,6 +127,7 @@ class Connection {
   void transmit(const std::string& doing);
   Failure await_acknowledgement(const Handler& handler);
   bool dump_once(nlmsghdr* request, const std::string& doing, const Handler& handler);
+  void send_dump(nlmsghdr* request, const std::string& doing);
   size_t receive(const std::string& doing);
   std::string doing_of(uint32_t sequence) const;
 

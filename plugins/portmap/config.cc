@@ -4,7 +4,9 @@
 #include <cctype>
 
 #include "base/json.h"
+#include "base/text.h"
 #include "cni/error.h"
+#include "firewall/ports.h"
 
 namespace berth::portmap {
 
@@ -85,20 +87,53 @@ firewall::PublishOptions parse_options(const JsonObject& config) {
   return options;
 }
 
-}  // namespace
-
-std::string parse_backend(const cni::Request& request) {
-  const std::string backend = JsonObject(request.config()).string("backend").value_or("");
-  if (backend.empty() || backend == "iptables") return backend;
-  if (backend == "nftables") {
-    throw Error(Code::kUnsupportedField, "backend \"nftables\" is not supported", "use \"iptables\" or leave it out");
-  }
-  throw Error(Code::kInvalidNetworkConfig, "unrecognized backend \"" + backend + "\"");
+/// The keys that only one of the backends understands.
+std::vector<std::string> keys_for_iptables(const JsonObject& config, const firewall::PublishOptions& options) {
+  std::vector<std::string> keys;
+  if (!options.external_setmark_chain.empty()) keys.emplace_back("externalSetMarkChain");
+  if (config.has("markMasqBit")) keys.emplace_back("markMasqBit");
+  if (firewall::is_iptables_syntax(options.conditions_v4)) keys.emplace_back("conditionsV4");
+  if (firewall::is_iptables_syntax(options.conditions_v6)) keys.emplace_back("conditionsV6");
+  return keys;
 }
+
+std::vector<std::string> keys_for_nftables(const firewall::PublishOptions& options) {
+  std::vector<std::string> keys;
+  for (const auto& [key, tokens] :
+       {std::pair{"conditionsV4", &options.conditions_v4}, std::pair{"conditionsV6", &options.conditions_v6}}) {
+    if (!tokens->empty() && !firewall::is_iptables_syntax(*tokens)) keys.emplace_back(key);
+  }
+  return keys;
+}
+
+[[noreturn]] void refuse_options(const std::string& chosen, const std::string& other,
+                                 const std::vector<std::string>& keys) {
+  throw Error(Code::kInvalidNetworkConfig, chosen + " backend was requested but configuration contains " + other +
+                                               "-specific options [" + base::join(keys, " ") + "]");
+}
+
+/// The backend asked for, or the one that the other keys ask for; "" where both would do.
+std::string parse_backend(const JsonObject& config, const firewall::PublishOptions& options) {
+  const std::string backend = config.string("backend").value_or("");
+  const auto iptables = keys_for_iptables(config, options);
+  const auto nftables = keys_for_nftables(options);
+  if (!backend.empty() && backend != "iptables" && backend != "nftables") {
+    throw Error(Code::kInvalidNetworkConfig, "unrecognized backend \"" + backend + "\"");
+  }
+  if (backend == "nftables" && !iptables.empty()) refuse_options(backend, "iptables", iptables);
+  if ((backend == "iptables" || !iptables.empty()) && !nftables.empty())
+    refuse_options("iptables", "nftables", nftables);
+  if (!backend.empty()) return backend;
+  if (!iptables.empty()) return "iptables";
+  return nftables.empty() ? "" : "nftables";
+}
+
+}  // namespace
 
 Config Config::parse(const cni::Request& request) {
   const JsonObject config(request.config());
-  return {parse_backend(request), parse_options(config), parse_ports(config)};
+  auto options = parse_options(config);
+  return {parse_backend(config, options), std::move(options), parse_ports(config)};
 }
 
 }  // namespace berth::portmap

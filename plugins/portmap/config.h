@@ -10,7 +10,7 @@ namespace berth::portmap {
 
 /// The portmap plugin's keys, checked.
 struct Config {
-  std::string backend;  ///< "" (automatic) or "iptables".
+  std::string backend;  ///< "" (automatic), "iptables" or "nftables": as asked for, or as only one can do the rest.
   firewall::PublishOptions options;
   std::vector<firewall::PortMapping> ports;  ///< runtimeConfig.portMappings
 
@@ -18,8 +18,5 @@ struct Config {
   /// in any case, and tcp if it is absent or empty; no two mappings have the same hostPort, protocol and hostIP.
   static Config parse(const cni::Request& request);
 };
-
-/// The `backend` key alone.
-std::string parse_backend(const cni::Request& request);
 
 }  // namespace berth::portmap

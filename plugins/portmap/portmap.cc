@@ -114,9 +114,8 @@ Result PortmapPlugin::add(const Request& request) {
 }
 
 void PortmapPlugin::del(const Request& request) {
-  // Whatever the configuration has become meanwhile: rules are where this suite makes them.
   const auto ports =
-      with_firewall("", [&](firewall::Firewall& firewall) { return firewall.unpublish(cni::owner_of(request)); });
+      cni::translating_firewall_errors([&] { return firewall::unpublish_everywhere(cni::owner_of(request)); });
   forget_connections(ports, Family::kIpv4);
   forget_connections(ports, Family::kIpv6);
 }
@@ -132,13 +131,12 @@ void PortmapPlugin::check(const Request& request) {
 
 void PortmapPlugin::gc(const Request& request) {
   if (!request.valid_attachments()) return;
-  with_firewall("", [&](firewall::Firewall& firewall) {
-    firewall.collect_garbage(request.network(), cni::is_valid_in(request));
-  });
+  cni::translating_firewall_errors(
+      [&] { firewall::collect_garbage_everywhere(request.network(), cni::is_valid_in(request)); });
 }
 
 void PortmapPlugin::status(const Request& request) {
-  const std::string why = firewall::why_unusable(parse_backend(request));
+  const std::string why = firewall::why_unusable(Config::parse(request).backend);
   if (!why.empty()) throw Error(Code::kNotAvailable, "no usable firewall backend", why);
 }
 

@@ -507,6 +507,7 @@ TEST_F(BridgeTest, MasqueradingIsAddedCheckedAndRemovedWithoutTheNamespace) {
 }
 
 TEST_F(BridgeTest, CheckMissesMasqueradingThatIsGone) {
+  use_legacy_iptables();
   config_["ipMasq"] = true;
   add();
   must_run({"iptables-legacy", "-t", "nat", "-F", "POSTROUTING"});
@@ -620,6 +621,7 @@ TEST_F(BridgeTest, CheckNoticesAnotherInterfaceOfTheSameName) {
 }
 
 TEST_F(BridgeTest, GarbageOfAttachmentsThatAreNotValidIsCollected) {
+  use_legacy_iptables();
   config_["cniVersion"] = "1.1.0";
   config_["ipMasq"] = true;
   const auto plain = config_;
@@ -744,6 +746,7 @@ TEST_F(BridgeTest, KeysAreReadInAnyCase) {
 }
 
 TEST_F(BridgeTest, TwoInterfacesOfOneContainerOnOneNetworkLiveSideBySide) {
+  use_legacy_iptables();
   config_["ipMasq"] = true;
   const auto plain = config_;
   add();

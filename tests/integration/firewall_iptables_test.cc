@@ -34,8 +34,8 @@ class FirewallIptablesTest : public Sandbox {
     Sandbox::SetUp();
     if (IsSkipped()) return;
     if (system_program("iptables-legacy").empty()) GTEST_SKIP() << "iptables-legacy is not installed";
-    if (const auto why = firewall::why_unusable(""); !why.empty()) GTEST_SKIP() << why;
-    firewall_ = firewall::make("");
+    if (const auto why = firewall::why_unusable("iptables"); !why.empty()) GTEST_SKIP() << why;
+    firewall_ = firewall::make("iptables");
   }
 
   /// The rules and chains of both families without counters and dates.

@@ -18,11 +18,12 @@ using ::testing::IsEmpty;
 
 constexpr int kContainers = 50;
 
-class NetworkParallelTest : public Sandbox {
+class NetworkParallelTest : public Sandbox, public ::testing::WithParamInterface<const char*> {
  protected:
   void SetUp() override {
     Sandbox::SetUp();
     if (IsSkipped()) return;
+    if (legacy()) use_legacy_iptables();
     write("net.d/10-web.conflist", web_conflist("web", "many0", "10.13.0.0/24", "/var/lib/cni/networks"));
     host_ = {built_directory(), scratch() + "/net.d", "/var/lib/cni", ""};
   }
@@ -39,8 +40,20 @@ class NetworkParallelTest : public Sandbox {
     return results;
   }
 
+  static bool legacy() { return GetParam() == std::string("legacy"); }
+  /// The rules and maps of published ports; and how that of one port shows there.
+  static std::string rules() {
+    return legacy() ? must_run({"iptables-legacy", "-t", "nat", "-S"}) : must_run({"nft", "list", "ruleset"});
+  }
+  static std::string published_as(int port) {
+    return legacy() ? "--dport " + std::to_string(port) + " -j DNAT" : "tcp . " + std::to_string(port) + " comment";
+  }
+
   CniHost host_;
 };
+
+INSTANTIATE_TEST_SUITE_P(On, NetworkParallelTest, ::testing::Values("legacy", "nftables"),
+                         [](const auto& each) { return std::string(each.param); });
 
 std::vector<std::string> failures_in(const std::vector<base::CommandResult>& results) {
   std::vector<std::string> failures;
@@ -50,7 +63,7 @@ std::vector<std::string> failures_in(const std::vector<base::CommandResult>& res
   return failures;
 }
 
-TEST_F(NetworkParallelTest, FiftyAddsAndFiftyDelsAtOnceLoseAndLeaveNothing) {
+TEST_P(NetworkParallelTest, FiftyAddsAndFiftyDelsAtOnceLoseAndLeaveNothing) {
   std::vector<std::unique_ptr<NamedNetNs>> namespaces;
   for (int i = 0; i < kContainers; ++i) namespaces.push_back(std::make_unique<NamedNetNs>("p" + std::to_string(i)));
   const auto netns = [&](int i) { return namespaces[static_cast<size_t>(i)]->path(); };
@@ -64,10 +77,9 @@ TEST_F(NetworkParallelTest, FiftyAddsAndFiftyDelsAtOnceLoseAndLeaveNothing) {
   std::set<std::string> addresses;
   for (const auto& result : added) addresses.insert(Json::parse(result.output)["ips"][0]["address"].get<std::string>());
   EXPECT_EQ(size_t{kContainers}, addresses.size()) << "an address was given twice";
-  const std::string rules = must_run({"iptables-legacy", "-t", "nat", "-S"});
+  const std::string made = rules();
   for (int i = 0; i < kContainers; ++i) {
-    EXPECT_NE(std::string::npos, rules.find("--dport " + std::to_string(20000 + i) + " -j DNAT"))
-        << "port of container " << i;
+    EXPECT_NE(std::string::npos, made.find(published_as(20000 + i))) << "port of container " << i;
   }
 
   const auto deleted = everywhere([&](int i) { return host_.cnitool("del", "web", netns(i), ports(i)); });

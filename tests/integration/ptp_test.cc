@@ -305,6 +305,7 @@ struct Tampering {
 };
 
 TEST_F(PtpTest, CheckNoticesEachKindOfTampering) {
+  use_legacy_iptables();
   use_dual_stack();
   config_["ipMasq"] = true;
   const Tampering cases[] = {

@@ -74,7 +74,12 @@ std::string path_with_legacy_iptables(const std::string& directory) {
     const std::string link = directory + "/" + name;
     if (::symlink(multi.c_str(), link.c_str()) != 0 && errno != EEXIST) base::throw_errno("symlink " + link);
   }
+  use_legacy_iptables();
   return directory + ":/usr/sbin:/usr/bin:/sbin:/bin";
+}
+
+void use_legacy_iptables() {
+  must_run({"iptables-legacy", "-t", "nat", "-S"});
 }
 
 }  // namespace berth::test

@@ -37,8 +37,11 @@ std::string must_run(const std::vector<std::string>& argv, const RunOptions& opt
 base::CommandResult run_plugin(const std::string& path, const std::map<std::string, std::string>& env,
                                const std::string& config);
 
-/// An environment in which the reference plugins find the legacy iptables: the value for PATH.
-/// Makes a directory of symlinks below `directory`.
+/// Puts the legacy tables of this network namespace in use, so that plugins choose them by themselves.
+void use_legacy_iptables();
+
+/// An environment in which the reference plugins find the legacy iptables: the value for PATH. Puts the legacy tables
+/// in use. Makes a directory of symlinks below `directory`.
 std::string path_with_legacy_iptables(const std::string& directory);
 
 }  // namespace berth::test

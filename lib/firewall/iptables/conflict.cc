@@ -62,12 +62,4 @@ std::optional<Conflict> conflict_in(Table& table, const Owner& owner, const std:
   return std::nullopt;
 }
 
-std::string describe(const Conflict& conflict) {
-  std::string text = "port " + std::to_string(conflict.port.host_port) + "/" + conflict.port.protocol;
-  if (conflict.port.host_ip) text += " of " + conflict.port.host_ip->to_string();
-  text += " is already published by ";
-  if (conflict.owner.container_id.empty()) return text + "another container";
-  return text + "container \"" + conflict.owner.container_id + "\" of network \"" + conflict.owner.network + "\"";
-}
-
 }  // namespace berth::firewall::iptables

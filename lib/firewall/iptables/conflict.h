@@ -13,7 +13,4 @@ namespace berth::firewall::iptables {
 std::optional<Conflict> conflict_in(Table& table, const Owner& owner, const std::string& chain,
                                     const Publication& publication);
 
-/// `port 8080/tcp is already published by container "ID" of network "NET"`
-std::string describe(const Conflict& conflict);
-
 }  // namespace berth::firewall::iptables

@@ -2,8 +2,8 @@
 
 #include <netinet/in.h>
 
+#include <algorithm>
 #include <map>
-#include <stdexcept>
 
 #include "firewall/iptables/conditions.h"
 #include "firewall/iptables/matches.h"
@@ -33,49 +33,8 @@ void add_marking(std::vector<Rule>& rules, const Rule& base, const IpNet& contai
 
 }  // namespace
 
-uint8_t protocol_number(const std::string& protocol) {
-  if (protocol == "tcp") return IPPROTO_TCP;
-  if (protocol == "udp") return IPPROTO_UDP;
-  if (protocol == "sctp") return IPPROTO_SCTP;
-  throw std::invalid_argument("unknown protocol \"" + protocol + "\"");
-}
-
-std::string protocol_name(uint8_t number) {
-  switch (number) {
-    case IPPROTO_TCP:
-      return "tcp";
-    case IPPROTO_UDP:
-      return "udp";
-    case IPPROTO_SCTP:
-      return "sctp";
-    default:
-      return "";
-  }
-}
-
-bool concerns(const PortMapping& port, Family family) {
-  return !port.host_ip || port.host_ip->family() == family;
-}
-
-std::optional<net::IpAddress> limited_to(const PortMapping& port) {
-  return port.host_ip && !port.host_ip->is_unspecified() ? port.host_ip : std::nullopt;
-}
-
-std::vector<Family> families_of(const Publication& publication) {
-  std::vector<Family> families;
-  for (const Family family : {Family::kIpv4, Family::kIpv6}) {
-    if (!(family == Family::kIpv4 ? publication.container_v4 : publication.container_v6)) continue;
-    for (const auto& port : publication.ports) {
-      if (!concerns(port, family)) continue;
-      families.push_back(family);
-      break;
-    }
-  }
-  return families;
-}
-
 std::vector<Rule> forwarding_rules(const Publication& publication, Family family) {
-  const IpNet& container = family == Family::kIpv4 ? *publication.container_v4 : *publication.container_v6;
+  const IpNet& container = container_address(publication, family);
   std::vector<Rule> rules;
   for (const auto& port : publication.ports) {
     if (!concerns(port, family)) continue;

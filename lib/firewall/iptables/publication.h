@@ -5,23 +5,10 @@
 
 #include "firewall/firewall.h"
 #include "firewall/iptables/rule.h"
+#include "firewall/ports.h"
 
 /// The rules that publishing takes, as values.
 namespace berth::firewall::iptables {
-
-/// The protocol number of "tcp", "udp" or "sctp". Throws std::invalid_argument for another.
-uint8_t protocol_number(const std::string& protocol);
-
-/// Whether the mapping sends anything to a container of this family.
-bool concerns(const PortMapping& port, net::Family family);
-/// The host address it is limited to; nullopt: every local one.
-std::optional<net::IpAddress> limited_to(const PortMapping& port);
-
-/// The name of a protocol number; "" for any but the three.
-std::string protocol_name(uint8_t number);
-
-/// The families in which there is anything to publish.
-std::vector<net::Family> families_of(const Publication& publication);
 
 /// The rules of the owner's chain.
 std::vector<Rule> forwarding_rules(const Publication& publication, net::Family family);

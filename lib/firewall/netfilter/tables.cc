@@ -7,6 +7,7 @@
 #include <linux/netfilter/nfnetlink.h>
 #include <netlink/attr.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstring>
@@ -229,6 +230,24 @@ std::vector<Element> Tables::elements(const TableName& table, const std::string&
     elements.clear();
   }
   return elements;
+}
+
+bool Tables::any_element(const TableName& table, const std::string& set,
+                         const std::function<bool(const Element&)>& wanted) {
+  net::Connection connection(NETLINK_NETFILTER);
+  Message request = make_message(NFT_MSG_GETSETELEM, 0, table.family);
+  request.put(NFTA_SET_ELEM_LIST_TABLE, table.name).put(NFTA_SET_ELEM_LIST_SET, set);
+  try {
+    return connection.dump_until(std::move(request), "search set " + set + " of " + described(table),
+                                 [&](nlmsghdr* message) {
+                                   std::vector<Element> elements;
+                                   read_elements(message, elements);
+                                   return std::any_of(elements.begin(), elements.end(), wanted);
+                                 });
+  } catch (const base::SystemError& error) {
+    if (error.code() != ENOENT) throw;
+    return false;
+  }
 }
 
 std::string comment_of(const Bytes& userdata) {

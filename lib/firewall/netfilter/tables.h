@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -101,6 +102,9 @@ class Tables {
   std::optional<Element> element(const TableName& table, const std::string& set, const Bytes& key);
   /// None if there is no such set.
   std::vector<Element> elements(const TableName& table, const std::string& set);
+  /// Whether the set has an element that `wanted` accepts; reads no further than it must.
+  static bool any_element(const TableName& table, const std::string& set,
+                          const std::function<bool(const Element&)>& wanted);
 
  private:
   net::Connection connection_;

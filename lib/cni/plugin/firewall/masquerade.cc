@@ -39,12 +39,12 @@ void Masquerade::check(const Request& request, const std::vector<net::IpNet>& ad
 
 void Masquerade::remove(const Request& request) {
   if (!MasqueradeConfig::parse(request).enabled) return;
-  translating_firewall_errors([&] { firewall::make("")->unmasquerade(owner_of(request)); });
+  translating_firewall_errors([&] { firewall::unmasquerade_everywhere(owner_of(request)); });
 }
 
 void Masquerade::collect_garbage(const Request& request) {
   if (!MasqueradeConfig::parse(request).enabled) return;
-  translating_firewall_errors([&] { firewall::make("")->collect_garbage(request.network(), is_valid_in(request)); });
+  translating_firewall_errors([&] { firewall::collect_garbage_everywhere(request.network(), is_valid_in(request)); });
 }
 
 void Masquerade::require_available(const Request& request) {
