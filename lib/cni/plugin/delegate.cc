@@ -7,7 +7,39 @@
 #include "cni/invoke.h"
 #include "cni/plugin/plugin.h"
 
-namespace berth::cni::ipam {
+namespace berth::cni {
+
+namespace delegate {
+
+namespace {
+
+/// The caller's environment with these variables in the place of its own.
+std::vector<std::string> environment_with(const std::map<std::string, std::string>& replaced) {
+  std::vector<std::string> env;
+  for (const auto& [key, value] : replaced) env.push_back(key + "=" + value);
+  for (char** entry = environ; *entry != nullptr; ++entry) {
+    const std::string_view variable(*entry);
+    if (!replaced.contains(std::string(variable.substr(0, variable.find('='))))) env.emplace_back(variable);
+  }
+  return env;
+}
+
+}  // namespace
+
+std::string call(const Request& request, const std::string& type, const char* command, const std::string& input,
+                 std::map<std::string, std::string> env) {
+  env["CNI_COMMAND"] = command;
+  const auto program = find_plugin(type, request.path());
+  // Not for DEL: that is what an interrupted ADD needs to finish.
+  if (env["CNI_COMMAND"] != "ADD") return invoke(program, environment_with(env), input).output;
+  ForwardedInterruptions forwarded;
+  const auto started = [&](pid_t delegate) { forwarded.to(delegate); };
+  return invoke(program, environment_with(env), input, std::nullopt, started).output;
+}
+
+}  // namespace delegate
+
+namespace ipam {
 
 namespace {
 
@@ -16,18 +48,8 @@ std::string type_of(const Request& request) {
   return ipam ? ipam->string("type").value_or("") : "";
 }
 
-/// The caller's environment with another CNI_COMMAND.
-std::vector<std::string> environment_for(const char* command) {
-  std::vector<std::string> env{std::string("CNI_COMMAND=") + command};
-  for (char** entry = environ; *entry != nullptr; ++entry) {
-    if (std::string_view(*entry).rfind("CNI_COMMAND=", 0) != 0) env.emplace_back(*entry);
-  }
-  return env;
-}
-
-std::string call(const Request& request, const char* command, const std::function<void(pid_t)>& started = {}) {
-  const std::string program = find_plugin(type_of(request), request.path());
-  return invoke(program, environment_for(command), request.input(), std::nullopt, started).output;
+std::string call(const Request& request, const char* command) {
+  return delegate::call(request, type_of(request), command, request.input());
 }
 
 }  // namespace
@@ -37,12 +59,7 @@ bool configured(const Request& request) {
 }
 
 Result add(const Request& request, base::Rollback& rollback) {
-  std::string output;
-  {
-    // Not for DEL: that is what an interrupted ADD needs to finish.
-    ForwardedInterruptions forwarded;
-    output = call(request, "ADD", [&](pid_t delegate) { forwarded.to(delegate); });
-  }
+  const std::string output = call(request, "ADD");
   rollback.add("release addresses", [&request] { del(request); });
   return Result::from_json(base::parse_json(output), request.version());
 }
@@ -78,4 +95,5 @@ void status(const Request& request) {
   call(request, "STATUS");
 }
 
-}  // namespace berth::cni::ipam
+}  // namespace ipam
+}  // namespace berth::cni

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <string>
 
 #include "base/rollback.h"
@@ -8,6 +9,17 @@
 #include "cni/result.h"
 
 namespace berth::cni {
+
+/// Another plugin, called in the course of one's own work (CNI spec 1.1.0, section 4).
+namespace delegate {
+
+/// Runs the plugin `type` of CNI_PATH with this command and stdin, in the caller's environment but for the variables
+/// in `env`; while ADD runs, SIGTERM and SIGINT reach it as well. Returns what it printed. An error object of the
+/// delegate is thrown as it is.
+std::string call(const Request& request, const std::string& type, const char* command, const std::string& input,
+                 std::map<std::string, std::string> env = {});
+
+}  // namespace delegate
 
 /// The IPAM plugin named by the configuration's ipam.type, called as the spec's section 4 says: same stdin, same
 /// environment, other CNI_COMMAND. An error object of the delegate is thrown as it is.
