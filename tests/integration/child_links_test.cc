@@ -17,6 +17,7 @@ using ::testing::IsEmpty;
 constexpr int kEnvironmentError = 4;
 constexpr int kConfigError = 7;
 constexpr int kNamespaceError = 8;
+constexpr int kTryAgainLater = 11;
 constexpr int kNotAvailable = 50;
 
 class ChildLinksTest : public PluginTest, public ::testing::WithParamInterface<const char*> {
@@ -104,6 +105,19 @@ TEST_P(ChildLinksTest, AFailingIpamLeavesNoInterface) {
 TEST_P(ChildLinksTest, ARouteTheKernelRefusesLeavesNeitherInterfaceNorLease) {
   config_["ipam"]["routes"] = Json::parse(R"([{"dst": "192.0.2.0/24", "gw": "203.0.113.1"}])");
   EXPECT_THAT(failed_add()["msg"].get<std::string>(), HasSubstr("192.0.2.0/24"));
+  EXPECT_THAT(leases(), IsEmpty());
+}
+
+TEST_P(ChildLinksTest, AnInterruptedAddLeavesNeitherInterfaceNorLease) {
+  // The signal comes while IPAM runs.
+  const auto impatient =
+      write("plugins/impatient",
+            "#!/bin/sh\n[ \"$CNI_COMMAND\" != ADD ] || kill -TERM $PPID\nexec " + built("host-local") + "\n");
+  must_run({"chmod", "+x", impatient});
+  config_["ipam"]["type"] = "impatient";
+  const auto object = failed_add({{"CNI_PATH", scratch() + "/plugins"}});
+  EXPECT_EQ(object["code"], kTryAgainLater);
+  EXPECT_THAT(object["msg"].get<std::string>(), HasSubstr("interrupted by SIGTERM"));
   EXPECT_THAT(leases(), IsEmpty());
 }
 

@@ -61,6 +61,9 @@ bool kernel_has(const std::string& kind);
 /// Why a test of such links is skipped.
 std::string lacks(const std::string& kind);
 
+/// How long a server may take to start, in seconds: in a virtual machine without KVM everything is slow.
+constexpr double kPatience = 30;
+
 /// One ping from a namespace; nothing must be lost.
 bool ping(const std::string& netns, const std::string& address);
 
