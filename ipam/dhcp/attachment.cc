@@ -65,7 +65,7 @@ std::optional<net::IpAddress> Attachment::last_address() const {
 }
 
 std::string Attachment::trouble() const {
-  if (stopped_) return "its interface has gone";
+  if (stopped_) return "the interface has gone";
   return send_failure_.empty() ? client_.trouble() : send_failure_;
 }
 
@@ -77,7 +77,7 @@ void Attachment::start(std::optional<net::IpAddress> wanted) {
 
 void Attachment::resume() {
   established_ = true;
-  if (!find_place(around_.host_prefix, record_.place, record_.key.ifname)) return stop();
+  stop_if_link_is_gone();
   drive([&](Time now) {
     if (record_.lease) {
       client_.resume(now, *record_.lease);
@@ -106,23 +106,29 @@ void Attachment::arm_timer() {
   });
 }
 
-void Attachment::stop() {
+void Attachment::stop(const std::string& why) {
   stopped_ = true;
   error_code ignored;
   timer_.cancel(ignored);
   close_sockets();
-  answer_waiters(std::nullopt, cni::Error(cni::Code::kTryAgainLater, "the lease was given up: " + trouble()));
+  answer_waiters(std::nullopt, cni::Error(cni::Code::kTryAgainLater,
+                                          "the DHCP lease of " + record_.key.to_string() + " was given up", why));
 }
 
 void Attachment::forget() {
-  stop();
+  stop("it has been released");
   around_.store.remove(record_.key);
 }
 
 void Attachment::stop_if_link_is_gone() {
-  if (stopped_ || find_place(around_.host_prefix, record_.place, record_.key.ifname)) return;
+  if (stopped_) return;
+  try {
+    if (find_place(around_.host_prefix, record_.place, record_.key.ifname)) return;
+  } catch (const std::exception& error) {
+    return log(error.what());  // out of descriptors, say: no reason to give up a lease
+  }
   log("the interface has gone");
-  stop();
+  stop("the interface has gone");
 }
 
 bool Attachment::is_over() const {

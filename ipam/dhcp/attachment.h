@@ -70,8 +70,8 @@ class Attachment : public std::enable_shared_from_this<Attachment>, private Clie
   bool is_over() const;
   /// Gives the lease back, forgets the record, and calls `done` when the message has left.
   void release(std::function<void()> done);
-  /// Ends without a message; the record stays.
-  void stop();
+  /// Ends without a message; the record stays. `why` is for those who wait.
+  void stop(const std::string& why);
   /// As stop(), and forgets the record.
   void forget();
 

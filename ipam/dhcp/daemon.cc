@@ -86,7 +86,7 @@ std::shared_ptr<Attachment> Daemon::attachment_for(const Key& key, const Place& 
     if (!former->is_stopped() && former->place() == place) return former;
     wanted = former->last_address();
     attachments_.erase(known);
-    former->stop();
+    former->stop("there is another interface of that name");
   }
   auto attachment = std::make_shared<Attachment>(around_, Record{key, place, wishes, std::nullopt});
   attachments_[key] = attachment;
@@ -156,19 +156,21 @@ void Daemon::release_marked() {
 }
 
 void Daemon::look_after_links() {
-  size_t count = (attachments_.size() + kRoundsForAll - 1) / kRoundsForAll;
+  // Chosen first: what ends takes itself out of the map.
+  const size_t share = (attachments_.size() + kRoundsForAll - 1) / kRoundsForAll;
+  std::vector<std::shared_ptr<Attachment>> chosen;
   auto it = attachments_.lower_bound(next_to_look_at_);
-  for (; count > 0 && it != attachments_.end(); --count) {
-    const auto attachment = it->second;
-    attachment->stop_if_link_is_gone();
-    if (attachment->is_over()) {
-      attachment->forget();
-      it = attachments_.erase(it);
-    } else {
-      ++it;
-    }
-  }
+  for (; chosen.size() < share && it != attachments_.end(); ++it) chosen.push_back(it->second);
   next_to_look_at_ = it == attachments_.end() ? Key() : it->first;
+
+  for (const auto& attachment : chosen) {
+    attachment->stop_if_link_is_gone();
+    if (!attachment->is_over()) continue;
+    const auto known = attachments_.find(attachment->key());
+    if (known == attachments_.end() || known->second != attachment) continue;
+    attachments_.erase(known);
+    attachment->forget();
+  }
 }
 
 void Daemon::schedule_round() {

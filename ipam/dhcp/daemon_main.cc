@@ -1,6 +1,7 @@
 #include "daemon_main.h"
 
 #include <signal.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <boost/asio/signal_set.hpp>
@@ -43,6 +44,14 @@ void write_pidfile(const std::string& path) {
   if (path.empty()) return;
   if (path[0] != '/') throw std::invalid_argument("-pidfile " + path + ": expected an absolute path");
   base::write_file_atomic(path, std::to_string(::getpid()), 0644);
+}
+
+/// Thousands of containers may come at once, each with a connection and a socket.
+void raise_descriptor_limit() {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  limit.rlim_cur = limit.rlim_max;
+  ::setrlimit(RLIMIT_NOFILE, &limit);
 }
 
 base::FileLock lock_leases(const Store& store) {
@@ -101,6 +110,7 @@ int daemon_main(const std::vector<std::string>& arguments) {
       return 0;
     }
     ::signal(SIGPIPE, SIG_IGN);
+    raise_descriptor_limit();
     run(flags);
     return 0;
   } catch (const std::invalid_argument& error) {

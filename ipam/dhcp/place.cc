@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstdio>
+#include <stdexcept>
 
 #include "base/error.h"
 #include "cni/error.h"
@@ -30,6 +31,18 @@ net::NetNs open_netns(const std::string& path) {
     return net::NetNs::open(path);
   } catch (const std::exception& error) {
     throw cni::Error(Code::kInvalidNetNs, error.what());
+  }
+}
+
+/// nullopt if it has gone, for certain; what keeps us from seeing it is thrown.
+std::optional<net::NetNs> find_netns(const std::string& path) {
+  try {
+    return net::NetNs::open(path);
+  } catch (const std::invalid_argument&) {
+    return std::nullopt;  // the file that the namespace was bound to is left over
+  } catch (const base::SystemError& error) {
+    if (error.code() == ENOENT || error.code() == ENOTDIR || error.code() == ESRCH) return std::nullopt;
+    throw;
   }
 }
 
@@ -80,16 +93,13 @@ Place prepare_place(const std::string& host_prefix, const std::string& netns_pat
 }
 
 std::optional<net::NetNs> find_place(const std::string& host_prefix, const Place& place, const std::string& ifname) {
-  try {
-    auto netns = net::NetNs::open(host_prefix + place.netns);
-    const auto status = status_of(netns);
-    if (status.st_dev != place.device || status.st_ino != place.inode) return std::nullopt;
-    const auto link = net::Netlink::in(netns).find_link(place.index);
-    if (!link || link->mac != place.mac || link->name != ifname) return std::nullopt;
-    return netns;
-  } catch (const std::exception&) {
-    return std::nullopt;
-  }
+  auto netns = find_netns(host_prefix + place.netns);
+  if (!netns) return std::nullopt;
+  const auto status = status_of(*netns);
+  if (status.st_dev != place.device || status.st_ino != place.inode) return std::nullopt;
+  const auto link = net::Netlink::in(*netns).find_link(place.index);
+  if (!link || link->mac != place.mac || link->name != ifname) return std::nullopt;
+  return netns;
 }
 
 Routes remove_from_link(const Place& place, const Lease& lease) {

@@ -17,7 +17,7 @@ namespace berth::dhcp {
 /// host's root is seen. Throws cni::Error naming what is not there.
 Place prepare_place(const std::string& host_prefix, const std::string& netns, const std::string& ifname);
 
-/// The namespace of a place, if the very same link is still in it.
+/// The namespace of a place, if the very same link is still in it. Throws base::SystemError if that cannot be told now.
 std::optional<net::NetNs> find_place(const std::string& host_prefix, const Place& place, const std::string& ifname);
 
 /// What a lease put on a link besides itself: to be brought back with the next one.

@@ -181,6 +181,21 @@ TEST_F(DhcpTest, WithoutAServerAddEndsInTimeAndLeavesNothing) {
   EXPECT_THAT(records(), IsEmpty());
 }
 
+TEST_F(DhcpTest, AnAddWhoseInterfaceGoesAwayEndsAtOnce) {
+  use_plugin_alone();
+  start_daemon();
+  Background plugin({built("dhcp")}, scratch() + "/output",
+                    {"CNI_COMMAND=ADD", "CNI_CONTAINERID=box", "CNI_NETNS=/run/netns/box", "CNI_IFNAME=eth0"},
+                    write("config", config_.dump()));
+  ASSERT_TRUE(eventually([&] { return Netlink::in(netns()).link("eth0").is_up(); }));
+  must_run({"ip", "-n", "box", "link", "delete", "eth0"});
+  ASSERT_TRUE(eventually([&] { return !base::read_file(scratch() + "/output").empty(); }, 15));
+  const auto object = Json::parse(base::read_file(scratch() + "/output"));
+  EXPECT_EQ(object["code"], kTryAgainLater);
+  EXPECT_THAT(message(object), HasSubstr("interface has gone"));
+  expect_ok("STATUS");
+}
+
 TEST_F(DhcpTest, WithoutADaemonAddFailsAndSaysSo) {
   const auto before = host_state();
   const auto object = error("ADD");
