@@ -1,7 +1,7 @@
 #include <algorithm>
 
 #include "cni/error.h"
-#include "cni/plugin/delegate.h"
+#include "cni/plugin/attachment.h"
 #include "cni/plugin/interface.h"
 #include "cni/plugin/veth.h"
 #include "net/netlink.h"
@@ -21,17 +21,9 @@ namespace interface = cni::interface;
   throw cni::Error(cni::Code::kInternal, message);
 }
 
-/// `own`: the part of prevResult that this plugin set up.
-net::Link check_container(net::Netlink& container, const Request& request, const Result& previous, const Result& own) {
-  const auto link = container.find_link(request.ifname());
-  if (!link) fail("interface " + request.ifname() + " does not exist in " + request.netns());
-  if (link->kind != "veth") fail("interface " + link->name + " in " + request.netns() + " is not a veth");
-  if (!link->is_up()) fail("interface " + link->name + " is down");
-  interface::require_mac(*link, interface::recorded(previous, request.ifname(), request.netns()).mac);
-  interface::check(container, *link, previous);
-  interface::check_routes(container, *link, gateway_routes(own, link->index));
-  interface::check_routes(container, *link, subnet_routes(own, link->index));
-  return *link;
+void check_container(net::Netlink& container, const net::Link& link, const Result& own) {
+  interface::check_routes(container, link, gateway_routes(own, link.index));
+  interface::check_routes(container, link, subnet_routes(own, link.index));
 }
 
 void check_host(net::Netlink& host, const net::Link& link, const Result& previous) {
@@ -55,14 +47,15 @@ Result own_part_of(const Result& previous, const std::string& ifname) {
 }  // namespace
 
 void PtpPlugin::check(const Request& request) {
-  Config::parse(request);
-  const auto& previous = interface::required_previous(request);
-  cni::ipam::check(request);
+  const auto config = Config::parse(request);
+  const auto netns = interface::open_netns(request);
+  const auto link = cni::attachment::check(request, netns, "veth", config.mtu);
 
+  const auto& previous = interface::required_previous(request);
   const auto own = own_part_of(previous, request.ifname());
+  auto container = net::Netlink::in(netns);
+  check_container(container, link, own);
   auto host = net::Netlink::here();
-  auto container = net::Netlink::in(interface::open_netns(request));
-  const auto link = check_container(container, request, previous, own);
   check_host(host, cni::veth::check_host_end(host, link, previous), own);
   cni::Masquerade::check(request, interface::addresses_of(own));
 }

@@ -36,12 +36,13 @@ void create(const Request& request, const net::NetNs& netns, base::Rollback& rol
 }
 
 Result lease(const Request& request, const net::NetNs& netns, base::Rollback& rollback) {
+  return lease(request, rollback, [&] { net::Netlink::in(netns).delete_link(request.ifname()); });
+}
+
+Result lease(const Request& request, base::Rollback& rollback, const std::function<void()>& detach) {
   auto result = ipam::add(request, rollback);
   if (result.ips.empty()) throw Error(Code::kInternal, "IPAM plugin returned missing IP config");
-  if (!ipam::releases_through_the_interface(request)) {
-    const std::string& ifname = request.ifname();
-    rollback.add("delete interface " + ifname, [&netns, &ifname] { net::Netlink::in(netns).delete_link(ifname); });
-  }
+  if (!ipam::releases_through_the_interface(request)) rollback.add("detach " + request.ifname(), detach);
   return result;
 }
 
@@ -80,7 +81,8 @@ net::Link check(const Request& request, const net::NetNs& netns, const std::stri
   auto container = net::Netlink::in(netns);
   auto link = container.find_link(request.ifname());
   if (!link) fail("interface " + request.ifname() + " does not exist in " + request.netns());
-  if (link->kind != kind) fail("interface " + link->name + " in " + request.netns() + " is not a " + kind);
+  if (kind != kAnyKind && link->kind != kind)
+    fail("interface " + link->name + " in " + request.netns() + " is not a " + kind);
   if (!link->is_up()) fail("interface " + link->name + " is down");
   interface::require_mac(*link, before.mac);
   const int64_t expected_mtu = before.mtu != 0 ? before.mtu : mtu;
