@@ -200,6 +200,15 @@ TEST_F(FlannelTest, DelWithNothingOrNonsenseOnRecordSucceeds) {
   EXPECT_THAT(kept(), IsEmpty());
 }
 
+TEST_F(FlannelTest, DelHandsPrevResultToTheDelegate) {
+  config_["delegate"] = {{"type", "probe"}};
+  const auto added = call("ADD", "eth0", probe());
+  ASSERT_TRUE(added.ok()) << added.output;
+  config_["prevResult"] = Json::parse(added.output);
+  ASSERT_TRUE(call("DEL", "eth0", scratch() + "/bin").ok());
+  EXPECT_EQ(config_["prevResult"], given()["prevResult"]);
+}
+
 TEST_F(FlannelTest, AFailingDelOfTheDelegateKeepsTheRecord) {
   config_["delegate"] = {{"type", "probe"}};
   ASSERT_TRUE(call("ADD", "eth0", probe()).ok());
