@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <string>
+#include <unordered_set>
 
 #include "base/rollback.h"
 #include "cni/error.h"
@@ -98,14 +99,14 @@ void release(Store& store, const Owner& owner) {
 }
 
 void collect_garbage(Store& store, const std::vector<Owner>& valid) {
-  const auto is_valid = [&](const Owner& holder) {
-    return std::any_of(valid.begin(), valid.end(), [&](const Owner& owner) {
-      return owner == holder || (holder.ifname.empty() && owner.container_id == holder.container_id);
-    });
-  };
+  std::unordered_set<std::string> owners;
+  for (const auto& owner : valid) {
+    owners.insert(format_owner(owner));
+    owners.insert(format_owner({owner.container_id, ""}));  // What an old file says, which knows no interface.
+  }
   base::BestEffort cleanup;
   store.for_each([&](const net::IpAddress& address, const std::optional<Owner>& holder) {
-    if (!holder || !is_valid(*holder))
+    if (!holder || !owners.contains(format_owner(*holder)))
       cleanup.attempt("release " + address.to_string(), [&] { store.release(address); });
     return true;
   });

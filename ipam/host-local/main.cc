@@ -1,3 +1,13 @@
+// host-local: gives addresses from ranges of this host.
+//
+//   "ipam": {
+//     "type": "host-local",
+//     "ranges": [[{"subnet": "10.10.0.0/24", "gateway": "10.10.0.254"}], [{"subnet": "fd00:10::/64"}]],
+//     "routes": [{"dst": "0.0.0.0/0"}]
+//   }
+//
+// docs/plugins/host-local.md describes every key.
+
 #include "allocator.h"
 #include "base/error.h"
 #include "cni/plugin/directory.h"

@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <memory>
 
 #include "base/error.h"
@@ -15,18 +16,10 @@ namespace {
 constexpr mode_t kDirectoryMode = 0755;
 constexpr mode_t kLockMode = 0750;
 constexpr mode_t kFileMode = 0600;
-constexpr std::string_view kOwnerSeparator = "\r\n";
 
 /// Where an address file is written before it gets its name, on file systems without O_TMPFILE. One name is enough (the
 /// lock is held) and harmless: the reference plugin knows it for no address and removes it with its owner's files.
 constexpr const char* kUnfinished = ".unfinished";
-
-std::string_view trimmed(std::string_view text) {
-  constexpr const char* kBlanks = " \t\r\n\v\f";
-  const auto first = text.find_first_not_of(kBlanks);
-  if (first == std::string_view::npos) return {};
-  return text.substr(first, text.find_last_not_of(kBlanks) - first + 1);
-}
 
 std::string last_reserved_name(size_t range_set) {
   return "last_reserved_ip." + std::to_string(range_set);
@@ -64,35 +57,56 @@ Slot look_at(const base::Fd& directory, const std::string& name) {
 
 }  // namespace
 
-std::string format_owner(const Owner& owner) {
-  return owner.container_id + std::string(kOwnerSeparator) + owner.ifname;
-}
+Store::Store(const std::string& path, base::Fd directory, const std::string& index_folder)
+    : path_(path), directory_(std::move(directory)), lock_(path + "/lock", kLockMode), index_folder_(index_folder) {}
 
-std::optional<Owner> parse_owner(std::string_view content) {
-  content = trimmed(content);
-  if (content.empty()) return std::nullopt;
-  const auto separator = content.find(kOwnerSeparator);
-  if (separator == std::string_view::npos) return Owner{std::string(content), ""};
-  return Owner{std::string(content.substr(0, separator)), std::string(content.substr(separator + 2))};
-}
-
-Store::Store(const std::string& path, base::Fd directory)
-    : path_(path), directory_(std::move(directory)), lock_(path + "/lock", kLockMode) {}
-
-Store Store::create(const std::string& directory) {
-  if (auto store = find(directory)) return std::move(*store);
+Store Store::create(const std::string& directory, const std::string& index_folder) {
+  if (auto store = find(directory, index_folder)) return std::move(*store);
   base::make_directories(directory, kDirectoryMode);
-  return {directory, base::open_file(directory, O_RDONLY | O_DIRECTORY)};
+  return {directory, base::open_file(directory, O_RDONLY | O_DIRECTORY), index_folder};
 }
 
-std::optional<Store> Store::find(const std::string& directory) {
+std::optional<Store> Store::find(const std::string& directory, const std::string& index_folder) {
   auto fd = open_directory(directory);
   if (!fd) return std::nullopt;
-  return Store(directory, std::move(*fd));
+  return Store(directory, std::move(*fd), index_folder);
+}
+
+/// Reads all leases. Only files under the name that we would give them are leases of their address.
+void Store::rebuild_index() const {
+  if (index_ != nullptr) index_->distrust();
+  index_.reset();
+  std::vector<Lease> leases;
+  for_each_file([&](const net::IpAddress& address, const char* name) {
+    if (address.to_string() != name) return true;
+    const auto content = content_of(directory_, name);
+    const bool is_taken = content ? !content->empty() : look_at(directory_, name) == Slot::kTaken;
+    if (is_taken) leases.push_back({address, content ? parse_owner(*content) : std::nullopt});
+    return true;
+  });
+  index_ = LeaseIndex::build(directory_, path_, index_folder_, leases);
+}
+
+template <class Work>
+auto Store::with_index(Work&& work) const {
+  if (index_ == nullptr) index_ = LeaseIndex::load(directory_, path_, index_folder_);
+  if (index_ == nullptr) rebuild_index();
+  try {
+    return work(*index_);
+  } catch (const LeaseTable::Damaged&) {
+    rebuild_index();
+    return work(*index_);
+  }
 }
 
 bool Store::is_reserved(const net::IpAddress& address) const {
-  return look_at(directory_, address.to_string()) == Slot::kTaken;
+  return with_index([&](LeaseIndex& index) {
+    if (index.is_taken(address)) return true;
+    // A lease that was written into an empty file by hand shows here.
+    if (look_at(directory_, address.to_string()) != Slot::kTaken) return false;
+    index.enter(address, nullptr);
+    return true;
+  });
 }
 
 base::Fd Store::new_file(const std::string& content, bool& has_name) const {
@@ -115,20 +129,33 @@ bool Store::link_into_place(const base::Fd& file, bool has_name, const std::stri
 bool Store::reserve(const net::IpAddress& address, const Owner& owner) {
   const auto name = address.to_string();
   bool has_name = false;
+  with_index([](LeaseIndex& index) { index.begin_change(); });
   const auto file = new_file(format_owner(owner), has_name);
   bool created = link_into_place(file, has_name, name);
   if (!created && look_at(directory_, name) == Slot::kEmpty) {
-    release(address);
+    remove_file(name);
     created = link_into_place(file, has_name, name);
   }
   if (has_name) ::unlinkat(directory_.get(), kUnfinished, 0);
+  with_index([&](LeaseIndex& index) { index.enter(address, created ? &owner : nullptr); });
   return created;
 }
 
 void Store::release(const net::IpAddress& address) {
-  const auto name = address.to_string();
+  const auto owner = holder_of(address);
+  with_index([](LeaseIndex& index) { index.begin_change(); });
+  remove_file(address.to_string());
+  with_index([&](LeaseIndex& index) { index.remove(address, owner ? &*owner : nullptr); });
+}
+
+void Store::remove_file(const std::string& name) const {
   if (::unlinkat(directory_.get(), name.c_str(), 0) != 0 && errno != ENOENT)
     base::throw_errno("remove " + path_of(name));
+}
+
+std::optional<Owner> Store::holder_of(const net::IpAddress& address) const {
+  const auto content = content_of(directory_, address.to_string().c_str());
+  return content ? parse_owner(*content) : std::nullopt;
 }
 
 std::optional<net::IpAddress> Store::last_reserved(size_t range_set) const {
@@ -143,7 +170,7 @@ void Store::remember_last_reserved(size_t range_set, const net::IpAddress& addre
   base::write_all(file.get(), address.to_string(), path_of(name));
 }
 
-void Store::for_each(const std::function<bool(const net::IpAddress&, const std::optional<Owner>&)>& visit) const {
+void Store::for_each_file(const std::function<bool(const net::IpAddress&, const char*)>& visit) const {
   // A descriptor of its own: reading moves the position, and the duplicate would share it.
   base::Fd fd = base::open_at(directory_, ".", O_RDONLY | O_DIRECTORY);
   const std::unique_ptr<DIR, int (*)(DIR*)> listing(::fdopendir(fd.get()), ::closedir);
@@ -154,21 +181,38 @@ void Store::for_each(const std::function<bool(const net::IpAddress&, const std::
     const dirent* entry = ::readdir(listing.get());
     if (entry == nullptr) break;
     const auto address = net::IpAddress::try_parse(entry->d_name);
-    if (!address) continue;
-    const auto content = content_of(directory_, entry->d_name);
-    if (content && !visit(*address, parse_owner(*content))) return;
+    if (address && !visit(*address, entry->d_name)) return;
   }
   if (errno != 0) base::throw_errno("read directory " + path_);
 }
 
-std::vector<net::IpAddress> Store::addresses_of(const Owner& owner) const {
-  std::vector<net::IpAddress> exact, of_container;
-  for_each([&](const net::IpAddress& address, const std::optional<Owner>& holder) {
-    if (holder == owner) exact.push_back(address);
-    if (holder == Owner{owner.container_id, ""}) of_container.push_back(address);
-    return true;
+void Store::for_each(const std::function<bool(const net::IpAddress&, const std::optional<Owner>&)>& visit) const {
+  for_each_file([&](const net::IpAddress& address, const char* name) {
+    const auto content = content_of(directory_, name);
+    return !content || visit(address, parse_owner(*content));
   });
-  return exact.empty() ? of_container : exact;
+}
+
+/// The addresses that are the owner's by the index and by their files. `is_wrong` is set if these differ.
+std::vector<net::IpAddress> Store::indexed_addresses_of(const Owner& owner, bool& is_wrong) const {
+  auto addresses = with_index([&](const LeaseIndex& index) { return index.addresses_of(owner); });
+  const auto others = std::erase_if(addresses, [&](const auto& address) { return holder_of(address) != owner; });
+  is_wrong = others != 0;
+  std::sort(addresses.begin(), addresses.end());
+  return addresses;
+}
+
+std::vector<net::IpAddress> Store::addresses_of(const Owner& owner) const {
+  for (const auto& holder : {owner, Owner{owner.container_id, ""}}) {
+    bool is_wrong = false;
+    auto addresses = indexed_addresses_of(holder, is_wrong);
+    if (is_wrong) {
+      rebuild_index();
+      addresses = indexed_addresses_of(holder, is_wrong);
+    }
+    if (!addresses.empty()) return addresses;
+  }
+  return {};
 }
 
 }  // namespace berth::host_local
