@@ -25,7 +25,6 @@
 namespace berth::runtime {
 
 using base::check;
-using oci::NamespaceType;
 
 namespace {
 
