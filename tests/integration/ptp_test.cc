@@ -255,6 +255,7 @@ TEST_F(PtpTest, AnAddressThatTheKernelRefusesIsGivenBack) {
 }
 
 TEST_F(PtpTest, MasqueradingIsAddedCheckedAndRemovedWithoutTheNamespace) {
+  use_legacy_iptables();
   config_["ipMasq"] = true;
   add();
   EXPECT_THAT(masquerade_rules(), AllOf(HasSubstr("10.1.0.2"), HasSubstr("MASQUERADE")));
@@ -355,6 +356,7 @@ TEST_F(PtpTest, CheckToleratesAnAddressThatAPluginFurtherDownAdded) {
 }
 
 TEST_F(PtpTest, GarbageCollectionRemovesWhatIsNotValidAnyMore) {
+  use_legacy_iptables();
   config_["ipMasq"] = true;
   add();
   NamedNetNs sibling("sibling");
