@@ -4,6 +4,8 @@
 
 #include "firewall/firewalld/admission.h"
 #include "firewall/iptables/admission.h"
+#include "firewall/nftables/admission.h"
+#include "firewall/nftables/nftables.h"
 
 namespace berth::firewall {
 
@@ -12,9 +14,16 @@ namespace {
 using firewalld::FirewalldAdmission;
 using firewalld::SourceRecord;
 using iptables::IptablesAdmission;
+using nftables::NftablesAdmission;
+
+/// Rules of a table, by the backend's name.
+std::unique_ptr<Admission> make_rules(const std::string& backend, const AdmissionOptions& options) {
+  if (backend == "nftables") return std::make_unique<NftablesAdmission>(options);
+  return std::make_unique<IptablesAdmission>(options);
+}
 
 void require_known(const std::string& backend) {
-  if (backend.empty() || backend == "iptables" || backend == "firewalld") return;
+  if (backend.empty() || backend == "iptables" || backend == "nftables" || backend == "firewalld") return;
   throw std::invalid_argument("backend \"" + backend + "\" is not supported");
 }
 
@@ -22,8 +31,8 @@ void require_known(const std::string& backend) {
 
 std::unique_ptr<Admission> make_admission(const std::string& backend, const AdmissionOptions& options) {
   require_known(backend);
-  auto rules = std::make_unique<IptablesAdmission>(options);
-  if (backend == "iptables") return rules;
+  if (backend == "iptables" || backend == "nftables") return make_rules(backend, options);
+  auto rules = make_rules(automatic_backend(), options);
   auto bus = firewalld::bus_with_firewalld();
   if (!bus && backend.empty()) return rules;
   return std::make_unique<FirewalldAdmission>(options, std::move(bus), std::move(rules));
@@ -32,6 +41,7 @@ std::unique_ptr<Admission> make_admission(const std::string& backend, const Admi
 std::vector<std::unique_ptr<Admission>> all_admissions(const std::string& backend, const AdmissionOptions& options) {
   std::vector<std::unique_ptr<Admission>> all;
   all.push_back(std::make_unique<IptablesAdmission>(options));
+  if (nftables::why_unusable().empty()) all.push_back(std::make_unique<NftablesAdmission>(options));
   if (SourceRecord::exists() || backend.empty() || backend == "firewalld") {
     all.push_back(std::make_unique<FirewalldAdmission>(options, nullptr, nullptr));
   }
@@ -41,9 +51,10 @@ std::vector<std::unique_ptr<Admission>> all_admissions(const std::string& backen
 std::string why_admission_unusable(const std::string& backend) {
   try {
     require_known(backend);
-    const bool has_firewalld = backend != "iptables" && firewalld::bus_with_firewalld() != nullptr;
-    if (has_firewalld) return "";
+    const bool may_be_firewalld = backend.empty() || backend == "firewalld";
+    if (may_be_firewalld && firewalld::bus_with_firewalld()) return "";
     if (backend == "firewalld") return "org.fedoraproject.FirewallD1 has no owner on the D-Bus system bus";
+    if ((backend.empty() ? automatic_backend() : backend) == "nftables") return nftables::why_unusable();
     iptables::Table::read(net::Family::kIpv4, iptables::kFilterTable);
     return "";
   } catch (const std::exception& error) {

@@ -23,6 +23,7 @@ struct Terms {
   std::vector<net::IpAddress> addresses;  ///< The container's.
   IngressPolicy ingress = IngressPolicy::kOpen;
   std::string bridge;  ///< Its bridge; needed unless `ingress` is kOpen.
+  std::string port;    ///< Its port of the bridge; empty: not known.
   /// Another firewall lets the addresses through already: only restrict the bridge.
   bool only_restrict = false;
 };
@@ -60,8 +61,8 @@ struct AdmissionOptions {
   std::chrono::milliseconds lock_timeout = std::chrono::seconds(30);  ///< How long to wait for a lock before Busy.
 };
 
-/// By the name in a configuration key: "iptables", "firewalld", or "" for the automatic choice: firewalld if it runs,
-/// else iptables. Throws std::invalid_argument for another name.
+/// By the name in a configuration key: "iptables", "nftables", "firewalld", or "" for the automatic choice: firewalld
+/// if it runs, else automatic_backend(). Throws std::invalid_argument for another name.
 std::unique_ptr<Admission> make_admission(const std::string& backend, const AdmissionOptions& options);
 
 /// Every backend that may hold something of a container whose configuration names `backend`: for DEL and GC. What we

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 #include <set>
-#include <utility>
+#include <vector>
 
 #include "cni/error.h"
 #include "net/netlink.h"
@@ -11,11 +11,10 @@ namespace berth::firewall_plugin {
 
 namespace {
 
-std::set<std::string> host_interfaces(const cni::Request& request) {
-  std::set<std::string> names;
-  if (!request.previous()) return names;
-  for (const auto& interface : request.previous()->interfaces) {
-    if (interface.sandbox.empty()) names.insert(interface.name);
+std::vector<std::string> host_interfaces(const cni::Result& result) {
+  std::vector<std::string> names;
+  for (const auto& interface : result.interfaces) {
+    if (interface.sandbox.empty()) names.push_back(interface.name);
   }
   return names;
 }
@@ -23,16 +22,21 @@ std::set<std::string> host_interfaces(const cni::Request& request) {
 }  // namespace
 
 std::string bridge_of(const cni::Result& previous) {
-  const auto& all = previous.interfaces;
-  const auto found = std::find_if(all.begin(), all.end(), [](const auto& each) { return each.sandbox.empty(); });
-  if (found != all.end() && !found->name.empty()) return found->name;
+  const auto names = host_interfaces(previous);
+  if (!names.empty() && !names[0].empty()) return names[0];
   throw cni::Error(cni::Code::kInvalidNetworkConfig,
                    "ingressPolicy needs a bridge: prevResult names no interface on the host",
                    "chain \"firewall\" after \"bridge\"");
 }
 
+std::string port_of(const cni::Result& previous) {
+  const auto names = host_interfaces(previous);
+  return names.size() > 1 ? names[1] : "";
+}
+
 std::function<bool(const std::string&)> used_by_others(const cni::Request& request) {
-  return [own = host_interfaces(request)](const std::string& bridge) {
+  const auto names = request.previous() ? host_interfaces(*request.previous()) : std::vector<std::string>{};
+  return [own = std::set<std::string>(names.begin(), names.end())](const std::string& bridge) {
     auto host = net::Netlink::here();
     const auto link = host.find_link(bridge);
     if (!link) return false;

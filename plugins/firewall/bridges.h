@@ -8,9 +8,11 @@
 
 namespace berth::firewall_plugin {
 
-/// The bridge that the container's first interface on the host is, or is a port of: the first interface of `previous`
-/// that is not in a sandbox. Throws cni::Error if there is none.
+/// The container's bridge: the first interface of `previous` that is not in a sandbox. Throws cni::Error if there is
+/// none.
 std::string bridge_of(const cni::Result& previous);
+/// The container's port of it: the next interface on the host; empty if there is none.
+std::string port_of(const cni::Result& previous);
 
 /// Tells whether a bridge has ports other than those that the request's prevResult names, which are the container's own
 /// and about to go. A link that is no bridge (ptp's veth) is used as long as it is there, unless it is such a port.

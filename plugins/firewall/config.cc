@@ -18,10 +18,10 @@ using firewall::IngressPolicy;
 std::string parse_backend(const JsonObject& config) {
   const std::string backend = config.string("backend").value_or("");
   if (backend == "auto") return "";
-  constexpr std::array kKnown{"", "iptables", "firewalld"};
+  constexpr std::array kKnown{"", "iptables", "nftables", "firewalld"};
   if (std::find(kKnown.begin(), kKnown.end(), backend) != kKnown.end()) return backend;
   throw Error(Code::kInvalidNetworkConfig, "unrecognized backend \"" + backend + "\"",
-              "use \"iptables\", \"firewalld\", or leave it out");
+              "use \"iptables\", \"nftables\", \"firewalld\", or leave it out");
 }
 
 IngressPolicy parse_ingress(const JsonObject& config) {

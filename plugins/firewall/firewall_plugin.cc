@@ -38,7 +38,10 @@ Terms terms_of(const Config& config, const Result& previous) {
   Terms terms;
   terms.addresses = addresses_in(previous);
   terms.ingress = config.ingress;
-  if (config.ingress != IngressPolicy::kOpen) terms.bridge = bridge_of(previous);
+  if (config.ingress != IngressPolicy::kOpen) {
+    terms.bridge = bridge_of(previous);
+    terms.port = port_of(previous);
+  }
   return terms;
 }
 

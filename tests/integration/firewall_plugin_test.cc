@@ -7,7 +7,6 @@
 
 #include <regex>
 #include <sstream>
-#include <thread>
 
 #include "base/error.h"
 #include "base/fd.h"
@@ -24,6 +23,7 @@ using base::Json;
 using net::IpAddress;
 using ::testing::AllOf;
 using ::testing::HasSubstr;
+using ::testing::IsEmpty;
 using ::testing::Not;
 
 class FirewallPluginTest : public FirewalledHost {
@@ -320,24 +320,13 @@ TEST_F(FirewallPluginTest, GarbageOfContainersThatAreGoneIsCollected) {
 TEST_F(FirewallPluginTest, ManyContainersComeAndGoAtOnce) {
   const std::string before = rules();
   constexpr int kContainers = 20;
-  for (const char* command : {"ADD", "DEL"}) {
-    std::vector<std::thread> threads;
-    std::vector<std::string> failures(kContainers);
-    for (int i = 0; i < kContainers; ++i) {
-      threads.emplace_back([&, i] {
-        const Json conf = config(R"({"ingressPolicy": "same-bridge"})", 10 + i);
-        const auto result = firewall(command, conf, "ctr" + std::to_string(i));
-        if (!result.ok()) failures[static_cast<size_t>(i)] = result.output + result.error;
-      });
-    }
-    for (auto& thread : threads) thread.join();
-    for (const auto& failure : failures) EXPECT_EQ("", failure);
-    if (std::string(command) == "DEL") break;
-    for (int i = 0; i < kContainers; ++i) {
-      const std::string address = "10.9.0." + std::to_string(10 + i) + "/32";
-      EXPECT_THAT(rules(), AllOf(HasSubstr("-s " + address), HasSubstr("-d " + address)));
-    }
+  EXPECT_THAT(firewall_at_once("ADD", "iptables", kContainers), IsEmpty());
+  const std::string all = rules();
+  for (int i = 0; i < kContainers; ++i) {
+    const std::string address = "10.9.0." + std::to_string(kFirst + i) + "/32";
+    EXPECT_THAT(all, AllOf(HasSubstr("-s " + address), HasSubstr("-d " + address)));
   }
+  EXPECT_THAT(firewall_at_once("DEL", "iptables", kContainers), IsEmpty());
   EXPECT_EQ(before, rules());
 }
 

@@ -1,5 +1,7 @@
 #include "support/firewalled_host.h"
 
+#include <thread>
+
 #include "base/file.h"
 #include "base/json.h"
 #include "support/programs.h"
@@ -118,6 +120,22 @@ std::map<std::string, std::string> FirewalledHost::environment(const std::string
 
 base::CommandResult FirewalledHost::firewall(const std::string& command, const Json& conf, const std::string& id) {
   return run_plugin(built("firewall"), environment(command, id, "eth0"), conf.dump());
+}
+
+std::vector<std::string> FirewalledHost::firewall_at_once(const std::string& command, const std::string& backend,
+                                                          int containers) {
+  std::vector<std::string> failures(static_cast<size_t>(containers));
+  std::vector<std::thread> threads;
+  for (int i = 0; i < containers; ++i) {
+    threads.emplace_back([&, i] {
+      const Json conf = firewall_config(backend, R"({"ingressPolicy": "same-bridge"})", kFirst + i, "br0");
+      const auto result = firewall(command, conf, "ctr" + std::to_string(i));
+      if (!result.ok()) failures[static_cast<size_t>(i)] = command + ": " + result.output + result.error;
+    });
+  }
+  for (auto& thread : threads) thread.join();
+  std::erase(failures, "");
+  return failures;
 }
 
 }  // namespace berth::test

@@ -3,6 +3,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "base/json_fwd.h"
 #include "base/process.h"
@@ -37,6 +38,11 @@ class FirewalledHost : public Sandbox {
                                                         const std::string& ifname);
   static base::CommandResult firewall(const std::string& command, const base::Json& conf,
                                       const std::string& id = "ctr1");
+  /// The same for many containers of br0 at once, all with ingressPolicy same-bridge: ctr0 has the host part `kFirst`,
+  /// and so on. Returns what the failed ones said.
+  static constexpr int kFirst = 10;
+  static std::vector<std::string> firewall_at_once(const std::string& command, const std::string& backend,
+                                                   int containers);
 };
 
 }  // namespace berth::test

@@ -5,6 +5,8 @@
 
 #include <utility>
 
+#include "firewall/netfilter/expressions.h"
+
 namespace berth::firewall::netfilter {
 
 namespace {
@@ -17,6 +19,14 @@ void put_bytes(Message& message, int attribute, const Bytes& bytes) {
 
 void put_value(Message& message, int attribute, const Bytes& value) {
   message.nest(attribute, [&] { message.put_bytes(NFTA_DATA_VALUE, value.data(), value.size()); });
+}
+
+/// NFTNL_UDATA_SET_KEYBYTEORDER: four bytes, 1 for host order.
+Bytes key_in_host_order() {
+  Bytes userdata{0, sizeof(uint32_t)};
+  const Bytes one = expr::number(1);
+  userdata.insert(userdata.end(), one.begin(), one.end());
+  return userdata;
 }
 
 }  // namespace
@@ -105,6 +115,7 @@ void Change::create_set(const std::string& set, const SetShape& shape, bool excl
     put_be32(request, NFTA_SET_DATA_TYPE, shape.data_type);
     put_be32(request, NFTA_SET_DATA_LEN, shape.data_length);
   }
+  if (shape.host_order) put_bytes(request, NFTA_SET_USERDATA, key_in_host_order());
   // Names it within the batch; we refer to sets by name, the kernel wants a number all the same.
   put_be32(request, NFTA_SET_ID, static_cast<uint32_t>(batch_.size() + 1));
   add(std::move(request), "create set " + set);

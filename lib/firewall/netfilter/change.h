@@ -31,6 +31,7 @@ struct SetShape {
   uint32_t key_length;
   uint32_t data_type = 0;
   uint32_t data_length = 0;  ///< 0: a set.
+  bool host_order = false;   ///< Of the key: what nft must know to show names of interfaces the right way round.
 };
 
 /// Where the kernel calls a base chain.

@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "firewall/nftables/forwarding.h"
 #include "firewall/nftables/layout.h"
 #include "firewall/nftables/sharing.h"
 #include "firewall/nftables/tag.h"
@@ -124,7 +125,7 @@ std::vector<Item> Holdings::take(const Owner& owner, Purpose purpose, const Reti
     items = items_of(records);
     if (records.empty()) return;
     Change change(batch, our_table());
-    if (!has_other_records(records)) return change.delete_table();
+    if (!has_other_records(records) && !has_rules_of_administrators(tables)) return change.delete_table();
     const auto given = hand_over(tables, change, release(tables, change, records));
     auto gone = items;
     std::erase_if(gone, [&](const Item& item) { return std::find(given.begin(), given.end(), item) != given.end(); });

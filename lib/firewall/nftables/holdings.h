@@ -44,13 +44,14 @@ class Holdings {
   /// interface of the same container has is waited for (sharing.h).
   void give(const Owner& owner, Purpose purpose, const std::vector<Possession>& possessions, const Prepare& prepare);
 
-  /// Takes back what the owner has for this purpose, and the whole table with the last of all owners. Returns what it
-  /// was.
+  /// Takes back what the owner has for this purpose, and the whole table with the last of all owners, unless
+  /// administrators have put rules into it. Returns what it was.
   std::vector<Item> take(const Owner& owner, Purpose purpose, const Retire& retire);
 
- private:
+  /// Makes the changes that `plan` adds to the batch; it may be asked several times.
   void change(const std::function<void(netfilter::Tables&, netfilter::Batch&)>& plan);
 
+ private:
   std::chrono::milliseconds lock_timeout_;
 };
 

@@ -20,6 +20,8 @@
 ///     chain leaving                       a rule and a set for each subnet of a network
 ///     chain martians     filter, raw      127.0.0.0/8 arrives through lo only
 ///     set owners                          what each owner has in the others (ledger.h)
+///
+/// What is forwarded comes with the first container that is admitted: forwarding.h.
 namespace berth::firewall::nftables {
 
 /// The table that everything is in.
