@@ -1,6 +1,8 @@
 #include "plugins/firewall/firewall_plugin.h"
 
 #include <algorithm>
+#include <cstdio>
+#include <exception>
 
 #include "base/rollback.h"
 #include "cni/error.h"
@@ -31,6 +33,9 @@ const Result& required_previous(const Request& request) {
 std::vector<net::IpAddress> addresses_in(const Result& result) {
   std::vector<net::IpAddress> addresses;
   for (const auto& ip : result.ips) addresses.push_back(ip.address.address);
+  // One may be there with two prefixes.
+  std::sort(addresses.begin(), addresses.end());
+  addresses.erase(std::unique(addresses.begin(), addresses.end()), addresses.end());
   return addresses;
 }
 
@@ -51,12 +56,22 @@ std::unique_ptr<Admission> admission_for(const Config& config, const Request& re
   return firewall::make_admission(config.backend, options);
 }
 
-/// Runs `work` on every backend that may hold something: the configuration may have changed since the ADD.
+/// Runs `work` on every backend that may hold something: the configuration may have changed since the ADD. One that
+/// fails does not keep the others from it.
 void on_all_backends(const Request& request, const std::function<void(Admission&)>& work) {
   auto config = Config::parse_leniently(request);
   config.options.is_used = used_by_others(request);
+  std::exception_ptr failure;
+  for (const auto& admission : firewall::all_admissions(config.backend, config.options)) {
+    try {
+      work(*admission);
+    } catch (const std::exception& error) {
+      std::fprintf(stderr, "firewall: %s\n", error.what());
+      if (!failure) failure = std::current_exception();
+    }
+  }
   cni::translating_firewall_errors([&] {
-    for (const auto& admission : firewall::all_admissions(config.backend, config.options)) work(*admission);
+    if (failure) std::rethrow_exception(failure);
   });
 }
 

@@ -135,6 +135,14 @@ TEST_F(FirewallNftablesPluginTest, IsolatedContainersOfOneBridgeDoNotReachEachOt
   EXPECT_THAT(firewall("CHECK", config_of("a", policy, 2), "a").output, HasSubstr("port va"));
 }
 
+TEST_F(FirewallNftablesPluginTest, AnAddressMayBeThereWithTwoPrefixes) {
+  Json conf = config();
+  conf["prevResult"]["ips"][1]["address"] = "10.9.0.2/16";
+  const auto added = firewall("ADD", conf);
+  EXPECT_TRUE(added.ok()) << added.output;
+  EXPECT_TRUE(firewall("CHECK", conf).ok());
+}
+
 TEST_F(FirewallNftablesPluginTest, TheStrictestPolicyHolds) {
   ASSERT_TRUE(firewall("ADD", config(R"({"ingressPolicy": "isolated"})"), "a").ok());
   ASSERT_TRUE(firewall("ADD", config(R"({"ingressPolicy": "same-bridge"})", 3), "b").ok());
