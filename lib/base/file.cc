@@ -92,18 +92,20 @@ void remove_if_present(const std::string& path) {
 }
 
 FileLock::FileLock(const std::string& path, mode_t mode, std::chrono::milliseconds timeout)
-    : fd_(open_file(path, O_RDWR | O_CREAT, mode)) {
+    : FileLock(open_file(path, O_RDWR | O_CREAT, mode), path, timeout) {}
+
+FileLock::FileLock(Fd file, const std::string& name, std::chrono::milliseconds timeout) : fd_(std::move(file)) {
   if (timeout.count() < 0) {
     while (::flock(fd_.get(), LOCK_EX) != 0) {
-      if (errno != EINTR) throw_errno("lock " + path);
+      if (errno != EINTR) throw_errno("lock " + name);
     }
     return;
   }
   const auto deadline = std::chrono::steady_clock::now() + timeout;
   timespec pause{0, 500'000};
   while (::flock(fd_.get(), LOCK_EX | LOCK_NB) != 0) {
-    if (errno != EWOULDBLOCK && errno != EINTR) throw_errno("lock " + path);
-    if (std::chrono::steady_clock::now() >= deadline) throw SystemError("lock " + path, ETIMEDOUT);
+    if (errno != EWOULDBLOCK && errno != EINTR) throw_errno("lock " + name);
+    if (std::chrono::steady_clock::now() >= deadline) throw SystemError("lock " + name, ETIMEDOUT);
     ::nanosleep(&pause, nullptr);
     if (pause.tv_nsec < 8'000'000) pause.tv_nsec *= 2;
   }

@@ -37,6 +37,8 @@ class FileLock {
  public:
   /// Waits at most `timeout` (negative: for ever). Throws SystemError; on time-out with code ETIMEDOUT.
   FileLock(const std::string& path, mode_t mode, std::chrono::milliseconds timeout = std::chrono::milliseconds(-1));
+  /// The same on a file that is open already, called `name` in errors.
+  FileLock(Fd file, const std::string& name, std::chrono::milliseconds timeout = std::chrono::milliseconds(-1));
 
  private:
   Fd fd_;

@@ -111,7 +111,8 @@ Connection::Connection(int protocol, std::initializer_list<int> groups)
   if (nl_connect(socket_, protocol) < 0) {
     const int saved = errno;
     nl_socket_free(socket_);
-    throw base::SystemError(protocol == NETLINK_ROUTE ? "open an rtnetlink socket" : "open a netfilter netlink socket", saved);
+    throw base::SystemError(protocol == NETLINK_ROUTE ? "open an rtnetlink socket" : "open a netfilter netlink socket",
+                            saved);
   }
   const int fd = nl_socket_get_fd(socket_);
   enable(fd, NETLINK_CAP_ACK);

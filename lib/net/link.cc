@@ -41,4 +41,8 @@ std::string LinkRoute::to_string() const {
   return text;
 }
 
+std::string RoutingRule::to_string() const {
+  return "from " + (source ? source->to_string() : "all") + " lookup " + std::to_string(table);
+}
+
 }  // namespace berth::net

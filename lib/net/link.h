@@ -59,6 +59,7 @@ struct Link {
   unsigned tx_queue_length = 0;
   std::string alias;
   bool vlan_filtering = false;     ///< Of a bridge.
+  uint32_t vrf_table = 0;          ///< Of a VRF: its routing table.
   std::optional<BridgePort> port;  ///< Set if it is a bridge's port.
   std::optional<MacvlanMode> macvlan_mode;
   uint32_t broadcast_queue_length = 0;  ///< Of a macvlan: as asked for; 0 on kernels before 5.11.
@@ -138,10 +139,23 @@ struct LinkRoute {
   uint8_t protocol = 3;             ///< RTPROT_BOOT
   unsigned mtu = 0;                 ///< RTAX_MTU; 0: none.
   unsigned advmss = 0;              ///< RTAX_ADVMSS; 0: none.
+  bool on_link = false;             ///< RTNH_F_ONLINK: the gateway is a neighbour, whatever the routes say.
 
   std::string to_string() const;
 
   bool operator==(const LinkRoute&) const = default;
+};
+
+/// A policy routing rule that names a table (RTM_NEWRULE, action FR_ACT_TO_TBL).
+struct RoutingRule {
+  Family family = Family::kIpv4;
+  std::optional<IpNet> source;  ///< Unset: from all.
+  uint32_t table = 0;
+  uint32_t priority = 0;  ///< When added, 0: before all others but the local table's.
+
+  std::string to_string() const;
+
+  bool operator==(const RoutingRule&) const = default;
 };
 
 }  // namespace berth::net

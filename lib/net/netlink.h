@@ -62,6 +62,8 @@ class Netlink {
   void create_bridge(const std::string& name, unsigned mtu, bool vlan_filtering);
   /// Both ends in one message, each in its namespace, with its final name, hardware address and MTU.
   void create_veth(const VethPair& pair);
+  /// A VRF with its routing table, up. Fails with EEXIST if the name is taken.
+  void create_vrf(const std::string& name, uint32_t table);
   /// A link that is up and has no queue length of its own. False if the name is taken.
   bool create_ifb(const std::string& name, unsigned mtu);
   /// A link that sends nothing anywhere, in the Netlink's own namespace.
@@ -121,11 +123,27 @@ class Netlink {
   std::vector<LinkRoute> routes(Family family, int device = 0, uint32_t table = 254);
   /// Index of the device of the first default route of the main table, IPv4 before IPv6; nullopt if there is none.
   std::optional<int> default_route_device();
+  /// Unicast routes of every table.
+  std::vector<LinkRoute> routes_of_all_tables(Family family, int device = 0);
   /// Name of the link through which packets to `destination` leave; nullopt if it cannot be reached.
   std::optional<std::string> route_device(const IpAddress& destination);
 
+  // --- rules -----------------------------------------------------------------------------------------------------
+
+  /// Rules that name a table, in their order. None if the kernel does not have the family.
+  std::vector<RoutingRule> rules(Family family);
+  /// Fails with EEXIST for an exact duplicate.
+  void add_rule(const RoutingRule& rule);
+  /// False if it was not there. Fields that are not set match anything.
+  bool delete_rule(const RoutingRule& rule);
+  /// The first table from `first` on that no rule, no unicast route and no VRF of the namespace uses; never one of the
+  /// kernel's own (253 to 255).
+  uint32_t free_table(uint32_t first);
+
  private:
   explicit Netlink(std::unique_ptr<Connection> connection);
+
+  std::vector<LinkRoute> list_routes(Family family, int device, uint32_t table);
 
   void start_batch();
   void drop_batch();

@@ -70,6 +70,12 @@ void read_vlan(nlattr* data, Link& link) {
   if (id != nullptr) link.vlan_id = nla_get_u16(id);
 }
 
+void read_vrf(nlattr* data, Link& link) {
+  std::array<nlattr*, IFLA_VRF_MAX + 1> tb{};
+  nla_parse_nested(tb.data(), IFLA_VRF_MAX, data, nullptr);
+  if (tb[IFLA_VRF_TABLE] != nullptr) link.vrf_table = nla_get_u32(tb[IFLA_VRF_TABLE]);
+}
+
 bool is_set(nlattr* attribute) {
   return attribute != nullptr && nla_get_u8(attribute) != 0;
 }
@@ -93,6 +99,7 @@ void read_kind_data(nlattr* data, Link& link) {
   if (link.kind == "ipvlan") read_ipvlan(data, link);
   if (link.kind == "vlan") read_vlan(data, link);
   if (link.kind == "tun") read_tun(data, link);
+  if (link.kind == "vrf") read_vrf(data, link);
 }
 
 BridgePort read_port(nlattr* data) {

@@ -62,6 +62,7 @@ void read_hops(nlattr* multipath, Family family, const LinkRoute& whole, std::ve
   for (auto* hop = static_cast<rtnexthop*>(nla_data(multipath)); RTNH_OK(hop, left); hop = RTNH_NEXT(hop)) {
     LinkRoute route = whole;
     route.device = hop->rtnh_ifindex;
+    route.on_link = (hop->rtnh_flags & RTNH_F_ONLINK) != 0;
     const int attributes = hop->rtnh_len - static_cast<int>(sizeof(rtnexthop));
     auto* gateway = nla_find(reinterpret_cast<nlattr*>(RTNH_DATA(hop)), attributes, RTA_GATEWAY);
     if (gateway != nullptr) route.gw = read_ip(family, gateway);
@@ -82,6 +83,7 @@ void read_route(nlmsghdr* message, Family family, std::vector<LinkRoute>& routes
   route.table = tb[RTA_TABLE] != nullptr ? nla_get_u32(tb[RTA_TABLE]) : info->rtm_table;
   route.scope = info->rtm_scope;
   route.protocol = info->rtm_protocol;
+  route.on_link = (info->rtm_flags & RTNH_F_ONLINK) != 0;
   if (tb[RTA_GATEWAY] != nullptr) route.gw = read_ip(family, tb[RTA_GATEWAY]);
   if (tb[RTA_PREFSRC] != nullptr) route.source = read_ip(family, tb[RTA_PREFSRC]);
   if (tb[RTA_OIF] != nullptr) route.device = static_cast<int>(nla_get_u32(tb[RTA_OIF]));
@@ -101,6 +103,7 @@ void Netlink::add_route(const LinkRoute& route) {
   header.rtm_type = RTN_UNICAST;
   header.rtm_protocol = route.protocol;
   header.rtm_scope = route.scope;
+  if (route.on_link) header.rtm_flags |= RTNH_F_ONLINK;
   connection_->change(route_message(RTM_NEWROUTE, header, route, NLM_F_CREATE), "add route " + route.to_string());
 }
 
@@ -112,6 +115,14 @@ bool Netlink::delete_route(const LinkRoute& route) {
 }
 
 std::vector<LinkRoute> Netlink::routes(Family family, int device, uint32_t table) {
+  return list_routes(family, device, table);
+}
+
+std::vector<LinkRoute> Netlink::routes_of_all_tables(Family family, int device) {
+  return list_routes(family, device, RT_TABLE_UNSPEC);
+}
+
+std::vector<LinkRoute> Netlink::list_routes(Family family, int device, uint32_t table) {
   LinkRoute filter;
   filter.dst = {IpAddress::any(family), 0};
   filter.device = device;
@@ -121,8 +132,9 @@ std::vector<LinkRoute> Netlink::routes(Family family, int device, uint32_t table
       route_message(RTM_GETROUTE, route_header(filter), filter, 0), "list routes", [&] { all.clear(); },
       [&](nlmsghdr* answer) { read_route(answer, family, all); });
   // Kernels that do not filter dumps send everything.
-  std::erase_if(
-      all, [&](const LinkRoute& route) { return route.table != table || (device != 0 && route.device != device); });
+  std::erase_if(all, [&](const LinkRoute& route) {
+    return (table != RT_TABLE_UNSPEC && route.table != table) || (device != 0 && route.device != device);
+  });
   return all;
 }
 

@@ -202,6 +202,21 @@ std::vector<net::IpNet> addresses_of(const Result& result) {
   return addresses;
 }
 
+std::vector<IpConfig> ips_of(const Result& result, const std::string& ifname) {
+  auto ips = result.ips;
+  std::erase_if(ips, [&](const IpConfig& ip) { return !belongs_to(ip, ifname, result); });
+  return ips;
+}
+
+base::FileLock lock(const net::NetNs& netns) {
+  constexpr std::chrono::seconds kTimeout{20};
+  try {
+    return {netns.fd().duplicate(), netns.path(), kTimeout};
+  } catch (const base::SystemError& error) {
+    throw Error(error.code() == ETIMEDOUT ? Code::kTryAgainLater : Code::kInternal, error.what());
+  }
+}
+
 const Result& required_previous(const Request& request) {
   if (!request.previous()) throw Error(Code::kInvalidNetworkConfig, "required prevResult missing");
   return *request.previous();

@@ -5,6 +5,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/file.h"
 #include "base/json.h"
 #include "cni/error.h"
 #include "cni/request.h"
@@ -71,7 +72,14 @@ bool belongs_to(const IpConfig& ip, const std::string& ifname, const Result& res
 /// The addresses of a result.
 std::vector<net::IpNet> addresses_of(const Result& result);
 
-/// prevResult, which CHECK needs. Throws cni::Error(kInvalidNetworkConfig).
+/// The addresses of a result that are the container's interface's; one that says nothing of its interface counts.
+std::vector<IpConfig> ips_of(const Result& result, const std::string& ifname);
+
+/// Keeps other plugins from choosing routing tables in a namespace at the same time: flock on the namespace's file, as
+/// the reference does it. Throws cni::Error(kTryAgainLater) if it takes too long.
+base::FileLock lock(const net::NetNs& netns);
+
+/// prevResult, which CHECK and chained plugins need. Throws cni::Error(kInvalidNetworkConfig).
 const Result& required_previous(const Request& request);
 /// What prevResult says about an interface; `sandbox` empty: on the host. Throws cni::Error(kInternal).
 const Interface& recorded(const Result& previous, const std::string& name, const std::string& sandbox);
