@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 
 #include "base/json.h"
+#include "support/plugin_test.h"
 #include "support/programs.h"
 #include "support/sandbox.h"
 
@@ -47,12 +48,6 @@ class VrfTest : public Sandbox {
                                                                    "[::]:80", "-h", scratch() + "/" + name});
     }));
     routers_.push_back(std::move(router));
-  }
-
-  static bool has_vrf() {
-    const bool made = run({"ip", "-n", "box", "link", "add", "probe", "type", "vrf", "table", "4000"}).ok();
-    if (made) inside({"link", "del", "probe"});
-    return made;
   }
 
   static std::string inside(std::vector<std::string> words) {
@@ -112,7 +107,7 @@ class VrfKernelTest : public VrfTest {
   void SetUp() override {
     VrfTest::SetUp();
     if (IsSkipped()) return;
-    if (!has_vrf()) GTEST_SKIP() << "the kernel has no VRFs";
+    if (!kernel_has("vrf")) GTEST_SKIP() << lacks("vrf");
   }
 };
 

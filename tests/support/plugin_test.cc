@@ -100,6 +100,8 @@ bool kernel_has(const std::string& kind) {
   try {
     if (kind == "dummy") {
       host.create_dummy(probe.name);
+    } else if (kind == "vrf") {
+      host.create_vrf(probe.name, 4000);
     } else {
       must_run({"ip", "link", "add", "probe1", "type", "veth", "peer", "name", "probe2"});
       probe.parent = host.link("probe1").index;
