@@ -19,7 +19,7 @@ using nftables::NftablesAdmission;
 /// Rules of a table, by the backend's name.
 std::unique_ptr<Admission> make_rules(const std::string& backend, const AdmissionOptions& options) {
   if (backend == "nftables") return std::make_unique<NftablesAdmission>(options);
-  return std::make_unique<IptablesAdmission>(options);
+  return std::make_unique<IptablesAdmission>(options, iptables::flavour_here());
 }
 
 void require_known(const std::string& backend) {
@@ -40,7 +40,9 @@ std::unique_ptr<Admission> make_admission(const std::string& backend, const Admi
 
 std::vector<std::unique_ptr<Admission>> all_admissions(const std::string& backend, const AdmissionOptions& options) {
   std::vector<std::unique_ptr<Admission>> all;
-  all.push_back(std::make_unique<IptablesAdmission>(options));
+  for (const auto flavour : iptables::present_flavours()) {
+    all.push_back(std::make_unique<IptablesAdmission>(options, flavour));
+  }
   if (nftables::why_unusable().empty()) all.push_back(std::make_unique<NftablesAdmission>(options));
   if (SourceRecord::exists() || backend.empty() || backend == "firewalld") {
     all.push_back(std::make_unique<FirewalldAdmission>(options, nullptr, nullptr));
@@ -55,7 +57,7 @@ std::string why_admission_unusable(const std::string& backend) {
     if (may_be_firewalld && firewalld::bus_with_firewalld()) return "";
     if (backend == "firewalld") return "org.fedoraproject.FirewallD1 has no owner on the D-Bus system bus";
     if ((backend.empty() ? automatic_backend() : backend) == "nftables") return nftables::why_unusable();
-    iptables::Table::read(net::Family::kIpv4, iptables::kFilterTable);
+    iptables::Table::read(net::Family::kIpv4, {iptables::flavour_here(), iptables::kFilterTable});
     return "";
   } catch (const std::exception& error) {
     return error.what();

@@ -1,7 +1,5 @@
 #include "firewall/firewall.h"
 
-#include "base/error.h"
-#include "base/file.h"
 #include "base/rollback.h"
 #include "firewall/iptables/iptables.h"
 #include "firewall/iptables/table.h"
@@ -15,21 +13,10 @@ namespace {
 
 constexpr std::chrono::seconds kLockTimeout(30);
 
-bool legacy_tables_in_use() {
-  for (const char* names : {"/proc/thread-self/net/ip_tables_names", "/proc/thread-self/net/ip6_tables_names"}) {
-    try {
-      if (!base::read_file(names).empty()) return true;
-    } catch (const base::SystemError& error) {
-      if (error.code() != ENOENT) throw;
-    }
-  }
-  return false;
-}
-
 std::string why_iptables_is_unusable() {
   try {
     // Loads the modules if need be, as the first ADD would.
-    iptables::Table::read(net::Family::kIpv4);
+    iptables::Table::read(net::Family::kIpv4, {iptables::flavour_here(), iptables::kNatTable});
     return "";
   } catch (const std::exception& error) {
     return error.what();
@@ -39,7 +26,9 @@ std::string why_iptables_is_unusable() {
 /// The backends that may hold something in this namespace.
 std::vector<std::unique_ptr<Firewall>> present_backends() {
   std::vector<std::unique_ptr<Firewall>> backends;
-  backends.push_back(make_iptables());
+  for (const auto flavour : iptables::present_flavours()) {
+    backends.push_back(std::make_unique<iptables::Iptables>(kLockTimeout, flavour));
+  }
   if (nftables::why_unusable().empty()) backends.push_back(make_nftables());
   return backends;
 }
@@ -50,14 +39,14 @@ void everywhere(const std::function<void(Firewall&)>& work, const std::function<
   base::BestEffort cleanup;
   const auto backends = present_backends();
   for (const auto& backend : backends) cleanup.attempt("clean up the firewall", [&] { work(*backend); });
-  if (backends.size() > 1) cleanup.attempt("clean up after the reference plugins", on_reference);
+  if (nftables::why_unusable().empty()) cleanup.attempt("clean up after the reference plugins", on_reference);
   cleanup.finish();
 }
 
 }  // namespace
 
 std::unique_ptr<Firewall> make_iptables(std::chrono::milliseconds lock_timeout) {
-  return std::make_unique<iptables::Iptables>(lock_timeout);
+  return std::make_unique<iptables::Iptables>(lock_timeout, iptables::flavour_here());
 }
 
 std::unique_ptr<Firewall> make_nftables(std::chrono::milliseconds lock_timeout) {
@@ -66,7 +55,7 @@ std::unique_ptr<Firewall> make_nftables(std::chrono::milliseconds lock_timeout) 
 
 std::string automatic_backend() {
   if (!nftables::why_unusable().empty()) return "iptables";
-  if (!legacy_tables_in_use()) return "nftables";
+  if (!iptables::legacy_tables_in_use()) return "nftables";
   return netfilter::Tables().has_table(nftables::our_table()) ? "nftables" : "iptables";
 }
 

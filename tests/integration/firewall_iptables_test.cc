@@ -1,4 +1,4 @@
-// The iptables backend against the kernel's legacy tables, with iptables-legacy as witness.
+// The iptables backend on both flavours, with iptables-legacy and iptables-nft as witnesses.
 
 #include <fcntl.h>
 #include <gmock/gmock.h>
@@ -28,20 +28,24 @@ const Owner kFirst{"n1", "ctr1", "eth0"};
 const Owner kSecond{"n1", "ctr1", "eth1"};
 const Owner kOther{"n1", "ctr2", "eth0"};
 
-class FirewallIptablesTest : public Sandbox {
+class FirewallIptablesTest : public Sandbox, public ::testing::WithParamInterface<const char*> {
  protected:
   void SetUp() override {
     Sandbox::SetUp();
     if (IsSkipped()) return;
-    if (system_program("iptables-legacy").empty()) GTEST_SKIP() << "iptables-legacy is not installed";
+    if (system_program(tool()).empty()) GTEST_SKIP() << tool() << " is not installed";
+    legacy() ? use_legacy_iptables() : use_iptables_nft();
     if (const auto why = firewall::why_unusable("iptables"); !why.empty()) GTEST_SKIP() << why;
     firewall_ = firewall::make("iptables");
   }
 
+  static bool legacy() { return GetParam() == std::string("legacy"); }
+  static std::string tool(const std::string& name = "iptables") { return name + "-" + GetParam(); }
+
   /// The rules and chains of both families without counters and dates.
   static std::string rules() {
     std::string kept;
-    for (const char* program : {"iptables-legacy-save", "ip6tables-legacy-save"}) {
+    for (const auto& program : {tool() + "-save", tool("ip6tables") + "-save"}) {
       std::istringstream lines(must_run({program, "-t", "nat"}));
       for (std::string line; std::getline(lines, line);) {
         if (line.starts_with("#")) continue;
@@ -62,7 +66,10 @@ class FirewallIptablesTest : public Sandbox {
   std::unique_ptr<firewall::Firewall> firewall_;
 };
 
-TEST_F(FirewallIptablesTest, MasqueradingIsMadeOnceFoundAndRemoved) {
+INSTANTIATE_TEST_SUITE_P(On, FirewallIptablesTest, ::testing::Values("legacy", "nft"),
+                         [](const auto& each) { return std::string(each.param); });
+
+TEST_P(FirewallIptablesTest, MasqueradingIsMadeOnceFoundAndRemoved) {
   const std::string empty = rules();
   const std::vector<IpNet> addresses{IpNet::parse("10.9.0.2/24"), IpNet::parse("fd00:9::2/64")};
   EXPECT_FALSE(firewall_->is_masqueraded(kFirst, addresses));
@@ -80,7 +87,8 @@ TEST_F(FirewallIptablesTest, MasqueradingIsMadeOnceFoundAndRemoved) {
   EXPECT_EQ(empty, rules());
 }
 
-TEST_F(FirewallIptablesTest, AFamilyThatIsNotConcernedGetsNoTable) {
+TEST_P(FirewallIptablesTest, AFamilyThatIsNotConcernedGetsNoTable) {
+  if (!legacy()) GTEST_SKIP() << "the tables of iptables-nft were made for both families";
   const auto tables = [] { return run({"cat", "/proc/net/ip6_tables_names"}).output; };
   firewall_->masquerade(kFirst, {IpNet::parse("10.9.0.2/24")});
   firewall_->publish(kFirst, publication(80));
@@ -89,7 +97,7 @@ TEST_F(FirewallIptablesTest, AFamilyThatIsNotConcernedGetsNoTable) {
   EXPECT_THAT(tables(), Not(HasSubstr("nat")));
 }
 
-TEST_F(FirewallIptablesTest, ASecondInterfaceOfAContainerIsIndependent) {
+TEST_P(FirewallIptablesTest, ASecondInterfaceOfAContainerIsIndependent) {
   const auto first = publication(80);
   const auto second = publication(80, "10.9.0.3/24");
   firewall_->masquerade(kFirst, {*first.container_v4});
@@ -117,12 +125,12 @@ TEST_F(FirewallIptablesTest, ASecondInterfaceOfAContainerIsIndependent) {
   EXPECT_THAT(rules(), Not(HasSubstr("ctr1")));
 }
 
-TEST_F(FirewallIptablesTest, RulesThatLostTheirMarksAreStillFound) {
+TEST_P(FirewallIptablesTest, RulesThatLostTheirMarksAreStillFound) {
   firewall_->masquerade(kFirst, {IpNet::parse("10.9.0.2/24")});
   firewall_->publish(kFirst, publication(80));
   RunOptions restore;
-  restore.input = must_run({"iptables-legacy-save"});
-  must_run({"iptables-legacy-restore"}, restore);
+  restore.input = must_run({tool() + "-save"});
+  must_run({tool() + "-restore"}, restore);
   const std::string restored = rules();
   firewall_->masquerade(kFirst, {IpNet::parse("10.9.0.2/24")});
   firewall_->publish(kFirst, publication(80));
@@ -132,7 +140,7 @@ TEST_F(FirewallIptablesTest, RulesThatLostTheirMarksAreStillFound) {
   EXPECT_THAT(rules(), Not(HasSubstr("ctr1")));
 }
 
-TEST_F(FirewallIptablesTest, APortOfAnotherContainerIsRefusedAndNothingChanges) {
+TEST_P(FirewallIptablesTest, APortOfAnotherContainerIsRefusedAndNothingChanges) {
   firewall_->publish(kFirst, publication(80));
   const std::string before = rules();
   EXPECT_THROW(firewall_->publish(kOther, publication(80, "10.9.0.7/24")), firewall::PortTaken);
@@ -148,7 +156,7 @@ TEST_F(FirewallIptablesTest, APortOfAnotherContainerIsRefusedAndNothingChanges) 
   EXPECT_FALSE(firewall_->find_conflict(kOther, udp));
 }
 
-TEST_F(FirewallIptablesTest, APortMayBeSharedByHostAddressesAndByConditions) {
+TEST_P(FirewallIptablesTest, APortMayBeSharedByHostAddressesAndByConditions) {
   auto one = publication(80);
   one.ports[0].host_ip = IpAddress::parse("192.0.2.1");
   auto two = publication(80, "10.9.0.3/24");
@@ -160,12 +168,12 @@ TEST_F(FirewallIptablesTest, APortMayBeSharedByHostAddressesAndByConditions) {
   EXPECT_NO_THROW(firewall_->publish({"n1", "ctr3", "eth0"}, outside));
 }
 
-TEST_F(FirewallIptablesTest, CheckNamesWhatIsMissing) {
+TEST_P(FirewallIptablesTest, CheckNamesWhatIsMissing) {
   const auto ports = publication(80);
   EXPECT_THROW(firewall_->check_published(kFirst, ports), std::runtime_error);
   firewall_->publish(kFirst, ports);
   EXPECT_NO_THROW(firewall_->check_published(kFirst, ports));
-  must_run({"iptables-legacy", "-t", "nat", "-F", "CNI-HOSTPORT-DNAT"});
+  must_run({tool(), "-t", "nat", "-F", "CNI-HOSTPORT-DNAT"});
   try {
     firewall_->check_published(kFirst, ports);
     FAIL() << "the missing rule went unnoticed";
@@ -174,7 +182,7 @@ TEST_F(FirewallIptablesTest, CheckNamesWhatIsMissing) {
   }
 }
 
-TEST_F(FirewallIptablesTest, GarbageOfTheNetworkIsCollectedAndNothingElse) {
+TEST_P(FirewallIptablesTest, GarbageOfTheNetworkIsCollectedAndNothingElse) {
   const Owner foreign{"n2", "ctr1", "eth0"};
   firewall_->masquerade(kFirst, {IpNet::parse("10.9.0.2/24")});
   firewall_->publish(kFirst, publication(80));
@@ -189,7 +197,7 @@ TEST_F(FirewallIptablesTest, GarbageOfTheNetworkIsCollectedAndNothingElse) {
   EXPECT_TRUE(firewall_->is_masqueraded(foreign, {IpNet::parse("10.10.0.2/24")}));
 }
 
-TEST_F(FirewallIptablesTest, ALockThatIsHeldEndsInBusyAfterTheWait) {
+TEST_P(FirewallIptablesTest, ALockThatIsHeldEndsInBusyAfterTheWait) {
   const base::Fd lock = base::open_file("/run/xtables.lock", O_RDWR | O_CREAT, 0600);
   ASSERT_EQ(0, ::flock(lock.get(), LOCK_EX));
   const auto start = std::chrono::steady_clock::now();
@@ -202,7 +210,7 @@ TEST_F(FirewallIptablesTest, ALockThatIsHeldEndsInBusyAfterTheWait) {
   EXPECT_NO_THROW(firewall_->publish(kFirst, publication(80)));
 }
 
-TEST_F(FirewallIptablesTest, AnUnknownSetmarkChainIsNamed) {
+TEST_P(FirewallIptablesTest, AnUnknownSetmarkChainIsNamed) {
   auto ports = publication(80);
   ports.options.external_setmark_chain = "KUBE-MARK-MASQ";
   try {
@@ -211,19 +219,19 @@ TEST_F(FirewallIptablesTest, AnUnknownSetmarkChainIsNamed) {
   } catch (const std::invalid_argument& error) {
     EXPECT_THAT(error.what(), HasSubstr("KUBE-MARK-MASQ"));
   }
-  must_run({"iptables-legacy", "-t", "nat", "-N", "KUBE-MARK-MASQ"});
+  must_run({tool(), "-t", "nat", "-N", "KUBE-MARK-MASQ"});
   firewall_->publish(kFirst, ports);
   EXPECT_THAT(rules(), HasSubstr("--dport 80 -j KUBE-MARK-MASQ"));
   EXPECT_THAT(rules(), Not(HasSubstr("CNI-HOSTPORT-MASQ")));
 }
 
-TEST_F(FirewallIptablesTest, TheOldSnatChainIsRemovedToo) {
+TEST_P(FirewallIptablesTest, TheOldSnatChainIsRemovedToo) {
   firewall_->publish(kFirst, publication(80));
   const std::string before = rules();
   const std::string chain = "CNI-SN-c189d8b6a7b4d184c9f70";
   for (const auto& words : std::vector<std::vector<std::string>>{
            {"-N", "CNI-HOSTPORT-SNAT"}, {"-N", chain}, {"-A", "CNI-HOSTPORT-SNAT", "-j", chain}}) {
-    std::vector<std::string> command{"iptables-legacy", "-t", "nat"};
+    std::vector<std::string> command{tool(), "-t", "nat"};
     command.insert(command.end(), words.begin(), words.end());
     must_run(command);
   }
@@ -231,7 +239,7 @@ TEST_F(FirewallIptablesTest, TheOldSnatChainIsRemovedToo) {
   EXPECT_THAT(rules(), Not(HasSubstr(chain)));
 }
 
-TEST_F(FirewallIptablesTest, TwentyProcessesAtOnceBesideIptablesLoseNothing) {
+TEST_P(FirewallIptablesTest, TwentyProcessesAtOnceBesideIptablesLoseNothing) {
   firewall_->publish({"n1", "base", "eth0"}, publication(7999, "10.9.0.250/24"));
   const std::string before = rules();
   std::vector<pid_t> children;
@@ -257,8 +265,8 @@ TEST_F(FirewallIptablesTest, TwentyProcessesAtOnceBesideIptablesLoseNothing) {
     children.push_back(child);
   }
   for (int round = 0; round < 20; ++round) {
-    must_run({"iptables-legacy", "-w", "-t", "nat", "-N", "BESIDE"});
-    must_run({"iptables-legacy", "-w", "-t", "nat", "-X", "BESIDE"});
+    must_run({tool(), "-w", "-t", "nat", "-N", "BESIDE"});
+    must_run({tool(), "-w", "-t", "nat", "-X", "BESIDE"});
   }
   for (const pid_t child : children) {
     int status = 0;

@@ -82,4 +82,12 @@ void use_legacy_iptables() {
   must_run({"iptables-legacy", "-t", "nat", "-S"});
 }
 
+void use_iptables_nft() {
+  for (const char* program : {"iptables-nft", "ip6tables-nft"}) {
+    for (const char* chain : {"PREROUTING", "OUTPUT", "POSTROUTING"}) {
+      for (const char* action : {"-A", "-D"}) must_run({program, "-t", "nat", action, chain, "-j", "ACCEPT"});
+    }
+  }
+}
+
 }  // namespace berth::test

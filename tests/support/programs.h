@@ -39,6 +39,8 @@ base::CommandResult run_plugin(const std::string& path, const std::map<std::stri
 
 /// Puts the legacy tables of this network namespace in use, so that plugins choose them by themselves.
 void use_legacy_iptables();
+/// Makes the tables of iptables-nft in this network namespace, so that the iptables backend chooses that flavour.
+void use_iptables_nft();
 
 /// An environment in which the reference plugins find the legacy iptables: the value for PATH. Puts the legacy tables
 /// in use. Makes a directory of symlinks below `directory`.

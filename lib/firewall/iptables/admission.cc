@@ -83,7 +83,7 @@ void drop_common_if_unused(Table& table) {
 }  // namespace
 
 void IptablesAdmission::change(const std::vector<Family>& families, const std::function<void(Table&)>& plan) {
-  change_tables(options_.lock_timeout, families, plan, kFilterTable);
+  change_tables(options_.lock_timeout, families, plan, where_);
 }
 
 void IptablesAdmission::admit(const Owner& owner, const Terms& terms) {
@@ -121,7 +121,7 @@ void IptablesAdmission::collect_garbage(const std::string& network, const std::v
 }
 
 void IptablesAdmission::dismiss_if(const std::function<bool(const Admitted&)>& unwanted) {
-  change(existing_tables(kFilterTable), [&](Table& table) {
+  change(existing_tables(where_), [&](Table& table) {
     iptables::dismiss(table, unwanted);
     if (table.changed()) drop_common_if_unused(table);
     lift_isolation(table, options_.is_used);
@@ -130,7 +130,7 @@ void IptablesAdmission::dismiss_if(const std::function<bool(const Admitted&)>& u
 
 void IptablesAdmission::check(const Owner&, const Terms& terms) {
   for (const Family family : families_of(terms.addresses)) {
-    const auto table = Table::read(family, kFilterTable);
+    const auto table = Table::read(family, where_);
     if (!terms.only_restrict) require_admission(*table, terms.addresses, options_.admin_chain);
     if (terms.ingress != IngressPolicy::kOpen) require_isolated(*table, terms.bridge, terms.ingress);
   }

@@ -17,7 +17,8 @@ namespace berth::firewall::iptables {
 /// The chains go with the last admitted address, unless an administrator has put rules into them.
 class IptablesAdmission final : public Admission {
  public:
-  explicit IptablesAdmission(AdmissionOptions options) : options_(std::move(options)) {}
+  IptablesAdmission(AdmissionOptions options, Flavour flavour)
+      : options_(std::move(options)), where_{flavour, kFilterTable} {}
 
   void admit(const Owner& owner, const Terms& terms) override;
   void dismiss(const Owner& owner, const std::vector<net::IpAddress>& known) override;
@@ -29,6 +30,7 @@ class IptablesAdmission final : public Admission {
   void dismiss_if(const std::function<bool(const Admitted&)>& unwanted);
 
   AdmissionOptions options_;
+  Where where_;
 };
 
 }  // namespace berth::firewall::iptables

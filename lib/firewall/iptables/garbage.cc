@@ -41,12 +41,15 @@ std::map<std::string, Owner> owned_chains(Table& table) {
 }  // namespace
 
 void Iptables::collect_garbage(const std::string& network, const std::function<bool(const Owner&)>& is_valid) {
-  change_tables(lock_timeout_, existing_tables(), [&](Table& table) {
-    for (const auto& [chain, owner] : owned_chains(table)) {
-      if (owner.network != network || is_valid(owner)) continue;
-      remove_chain(table, chain, is_publish_chain(chain) ? kDnatChain : "POSTROUTING");
-    }
-  });
+  change_tables(
+      lock_timeout_, existing_tables(where_),
+      [&](Table& table) {
+        for (const auto& [chain, owner] : owned_chains(table)) {
+          if (owner.network != network || is_valid(owner)) continue;
+          remove_chain(table, chain, is_publish_chain(chain) ? kDnatChain : "POSTROUTING");
+        }
+      },
+      where_);
 }
 
 }  // namespace berth::firewall::iptables

@@ -3,14 +3,15 @@
 #include <chrono>
 
 #include "firewall/firewall.h"
+#include "firewall/iptables/table.h"
 
 namespace berth::firewall::iptables {
 
-/// The backend on the kernel's legacy tables, by libiptc. Chains, rules and comments are those of the reference
-/// plugins.
+/// The backend on the table `nat` of either flavour. Chains, rules and comments are those of the reference plugins.
 class Iptables final : public Firewall {
  public:
-  explicit Iptables(std::chrono::milliseconds lock_timeout) : lock_timeout_(lock_timeout) {}
+  Iptables(std::chrono::milliseconds lock_timeout, Flavour flavour)
+      : lock_timeout_(lock_timeout), where_{flavour, kNatTable} {}
 
   void masquerade(const Owner& owner, const std::vector<net::IpNet>& addresses) override;
   void unmasquerade(const Owner& owner) override;
@@ -25,6 +26,7 @@ class Iptables final : public Firewall {
 
  private:
   std::chrono::milliseconds lock_timeout_;
+  Where where_;
 };
 
 }  // namespace berth::firewall::iptables

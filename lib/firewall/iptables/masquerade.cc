@@ -91,28 +91,34 @@ void Iptables::masquerade(const Owner& owner, const std::vector<IpNet>& addresse
   rollback.add("stop masquerading", [&] {
     if (is_new) unmasquerade(owner);
   });
-  change_tables(lock_timeout_, families_of(addresses), [&](Table& table) {
-    const auto mine = of_family(addresses, table.family());
-    const std::string chain = choose_chain(chains, table, mine);
-    const Plan plan = make_plan(owner, chain, chain == chains.shared(), table.family(), mine);
-    if (!table.has_chain(chain)) is_new = true;
-    write_chain(table, chain, plan.rules, kPostrouting, plan.entries);
-  });
+  change_tables(
+      lock_timeout_, families_of(addresses),
+      [&](Table& table) {
+        const auto mine = of_family(addresses, table.family());
+        const std::string chain = choose_chain(chains, table, mine);
+        const Plan plan = make_plan(owner, chain, chain == chains.shared(), table.family(), mine);
+        if (!table.has_chain(chain)) is_new = true;
+        write_chain(table, chain, plan.rules, kPostrouting, plan.entries);
+      },
+      where_);
   rollback.dismiss();
 }
 
 void Iptables::unmasquerade(const Owner& owner) {
   const Ownership chains = ownership(owner);
-  change_tables(lock_timeout_, existing_tables(), [&](Table& table) {
-    for (const auto& chain : chains.existing(table)) remove_chain(table, chain, kPostrouting);
-  });
+  change_tables(
+      lock_timeout_, existing_tables(where_),
+      [&](Table& table) {
+        for (const auto& chain : chains.existing(table)) remove_chain(table, chain, kPostrouting);
+      },
+      where_);
 }
 
 bool Iptables::is_masqueraded(const Owner& owner, const std::vector<IpNet>& addresses) {
   const Ownership chains = ownership(owner);
   for (const Family family : families_of(addresses)) {
-    if (!Table::exists(family)) return false;
-    const auto table = Table::read(family);
+    if (!Table::exists(family, where_)) return false;
+    const auto table = Table::read(family, where_);
     const auto mine = of_family(addresses, family);
     const std::string chain = choose_chain(chains, *table, mine);
     const Plan plan = make_plan(owner, chain, chain == chains.shared(), family, mine);

@@ -81,17 +81,20 @@ void Iptables::publish(const Owner& owner, const Publication& publication) {
   rollback.add("unpublish ports", [&] {
     if (is_new) unpublish(owner);
   });
-  change_tables(lock_timeout_, families_of(publication), [&](Table& table) {
-    const std::string chain = choose_chain(chains, table, publication);
-    if (const auto conflict = conflict_in(table, owner, chain, publication)) {
-      throw PortTaken(describe(*conflict), *conflict);
-    }
-    const bool was_there = table.has_chain(chain);
-    write_common(table, publication.options);
-    write_chain(table, chain, forwarding_rules(publication, table.family()), kDnatChain,
-                entry_rules(owner, publication, table.family(), chain, chain == chains.shared()));
-    if (!was_there) is_new = true;
-  });
+  change_tables(
+      lock_timeout_, families_of(publication),
+      [&](Table& table) {
+        const std::string chain = choose_chain(chains, table, publication);
+        if (const auto conflict = conflict_in(table, owner, chain, publication)) {
+          throw PortTaken(describe(*conflict), *conflict);
+        }
+        const bool was_there = table.has_chain(chain);
+        write_common(table, publication.options);
+        write_chain(table, chain, forwarding_rules(publication, table.family()), kDnatChain,
+                    entry_rules(owner, publication, table.family(), chain, chain == chains.shared()));
+        if (!was_there) is_new = true;
+      },
+      where_);
   rollback.dismiss();
 }
 
@@ -99,17 +102,20 @@ std::vector<PortMapping> Iptables::unpublish(const Owner& owner) {
   const Ownership chains = ownership(owner);
   const std::string old_chain = shared_chain(kOldSnatPrefix, owner);
   std::map<Family, std::vector<PortMapping>> removed;
-  change_tables(lock_timeout_, existing_tables(), [&](Table& table) {
-    auto& ports = removed[table.family()];
-    ports.clear();
-    for (const auto& chain : chains.existing(table)) {
-      const auto published = published_by(table.rules(chain));
-      ports.insert(ports.end(), published.begin(), published.end());
-      remove_chain(table, chain, kDnatChain);
-    }
-    if (table.has_chain(old_chain)) remove_chain(table, old_chain, kOldSnatChain);
-    if (table.changed()) drop_common_if_unused(table);
-  });
+  change_tables(
+      lock_timeout_, existing_tables(where_),
+      [&](Table& table) {
+        auto& ports = removed[table.family()];
+        ports.clear();
+        for (const auto& chain : chains.existing(table)) {
+          const auto published = published_by(table.rules(chain));
+          ports.insert(ports.end(), published.begin(), published.end());
+          remove_chain(table, chain, kDnatChain);
+        }
+        if (table.has_chain(old_chain)) remove_chain(table, old_chain, kOldSnatChain);
+        if (table.changed()) drop_common_if_unused(table);
+      },
+      where_);
   auto& all = removed[Family::kIpv4];
   const auto& v6 = removed[Family::kIpv6];
   all.insert(all.end(), v6.begin(), v6.end());
@@ -119,7 +125,7 @@ std::vector<PortMapping> Iptables::unpublish(const Owner& owner) {
 void Iptables::check_published(const Owner& owner, const Publication& publication) {
   const Ownership chains = ownership(owner);
   for (const Family family : families_of(publication)) {
-    const auto table = Table::read(family);
+    const auto table = Table::read(family, where_);
     const std::string chain = choose_chain(chains, *table, publication);
     for (const auto& common : common_rules(publication.options, family)) {
       require_rule(*table, common.chain, common.rule, describe(common.rule));
@@ -134,8 +140,8 @@ void Iptables::check_published(const Owner& owner, const Publication& publicatio
 std::optional<Conflict> Iptables::find_conflict(const Owner& owner, const Publication& publication) {
   const Ownership chains = ownership(owner);
   for (const Family family : families_of(publication)) {
-    if (!Table::exists(family)) continue;
-    const auto table = Table::read(family);
+    if (!Table::exists(family, where_)) continue;
+    const auto table = Table::read(family, where_);
     const std::string chain = choose_chain(chains, *table, publication);
     if (auto conflict = conflict_in(*table, owner, chain, publication)) return conflict;
   }

@@ -13,6 +13,7 @@
 #include "base/error.h"
 #include "base/fd.h"
 #include "base/file.h"
+#include "firewall/iptables/nft_table.h"
 
 // Unlike its sister, this header does not say that it is C. What it includes was included above or is C too.
 extern "C" {
@@ -206,12 +207,14 @@ class TableOf final : public Table {
 
 }  // namespace
 
-std::unique_ptr<Table> Table::read(Family family, const char* name) {
-  if (family == Family::kIpv4) return std::make_unique<TableOf<V4>>(name);
-  return std::make_unique<TableOf<V6>>(name);
+std::unique_ptr<Table> Table::read(Family family, const Where& where) {
+  if (where.flavour == Flavour::kNfTables) return read_nft_table(family, where.table);
+  if (family == Family::kIpv4) return std::make_unique<TableOf<V4>>(where.table);
+  return std::make_unique<TableOf<V6>>(where.table);
 }
 
-bool Table::exists(Family family, const char* name) {
+bool Table::exists(Family family, const Where& where) {
+  if (where.flavour == Flavour::kNfTables) return nft_table_exists(family, where.table);
   std::string names;
   try {
     names = "\n" + base::read_file(family == Family::kIpv4 ? V4::kNames : V6::kNames);
@@ -219,7 +222,7 @@ bool Table::exists(Family family, const char* name) {
     if (error.code() == ENOENT) return false;
     throw;
   }
-  return names.find(std::string("\n") + name + "\n") != std::string::npos;
+  return names.find(std::string("\n") + where.table + "\n") != std::string::npos;
 }
 
 std::vector<Rule> Table::rules(const std::string& chain) {

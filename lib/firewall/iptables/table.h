@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "firewall/iptables/flavour.h"
 #include "firewall/iptables/rule.h"
 
 namespace berth::firewall::iptables {
@@ -13,17 +14,23 @@ namespace berth::firewall::iptables {
 inline constexpr const char* kNatTable = "nat";
 inline constexpr const char* kFilterTable = "filter";
 
+/// Where a table is.
+struct Where {
+  Flavour flavour;
+  const char* table;  ///< kNatTable or kFilterTable
+};
+
 /// A snapshot of one table of one family in the calling thread's namespace: questions are answered from it, changes are
 /// collected in it, and `commit` gives them to the kernel as one atomic replacement.
 class Table {
  public:
   virtual ~Table() = default;
 
-  /// Reads the table; the kernel makes it if there is none. Throws base::SystemError "read the legacy iptables table
-  /// nat: …".
-  static std::unique_ptr<Table> read(net::Family family, const char* name = kNatTable);
+  /// Reads the table; the kernel makes a legacy one if there is none. Throws base::SystemError "read the legacy
+  /// iptables table nat: …".
+  static std::unique_ptr<Table> read(net::Family family, const Where& where);
   /// Whether the table exists in this namespace; asking does not make it.
-  static bool exists(net::Family family, const char* name = kNatTable);
+  static bool exists(net::Family family, const Where& where);
 
   virtual net::Family family() const = 0;
   /// "iptables table nat", for messages.

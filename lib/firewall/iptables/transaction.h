@@ -13,9 +13,9 @@ namespace berth::firewall::iptables {
 /// somebody without the lock changed its table meanwhile. Throws Busy if the lock or a quiet moment cannot be had in
 /// time.
 void change_tables(std::chrono::milliseconds lock_timeout, const std::vector<net::Family>& families,
-                   const std::function<void(Table&)>& plan, const char* table = kNatTable);
+                   const std::function<void(Table&)>& plan, const Where& where);
 
 /// Those of both families whose table exists: where something may have to be removed.
-std::vector<net::Family> existing_tables(const char* table = kNatTable);
+std::vector<net::Family> existing_tables(const Where& where);
 
 }  // namespace berth::firewall::iptables
