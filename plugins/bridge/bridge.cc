@@ -8,9 +8,12 @@
 #include "bridge/host_side.h"
 #include "cni/error.h"
 #include "cni/plugin/delegate.h"
+#include "cni/plugin/firewall/attachment.h"
 #include "cni/plugin/firewall/masquerade.h"
 #include "cni/plugin/interface.h"
 #include "cni/plugin/veth.h"
+#include "firewall/firewall.h"
+#include "firewall/spoof_check.h"
 #include "net/announce.h"
 #include "net/netlink.h"
 #include "net/sysctl.h"
@@ -93,6 +96,14 @@ ContainerSide set_up_container(const net::NetNs& netns, const std::string& ifnam
   });
 }
 
+/// Before the container's end is up: it never sends anything unchecked.
+void check_spoofing(const Request& request, const HostSide& host, const net::NetNs& netns, base::Rollback& rollback) {
+  const auto mac = net::Netlink::in(netns).link(request.ifname()).mac;
+  const auto owner = cni::owner_of(request);
+  rollback.add("end the check for spoofed addresses", [owner] { firewall::SpoofCheck::remove(owner); });
+  cni::translating_firewall_errors([&] { firewall::SpoofCheck::add(owner, host.port(), mac); });
+}
+
 void announce(const net::NetNs& netns, ContainerSide& container, const Result& result) {
   netns.within([&] { net::announce(container.netlink, container.link, interface::addresses_of(result)); });
 }
@@ -108,6 +119,7 @@ Result BridgePlugin::add(const Request& request) {
   HostSide host(config);
   base::Rollback rollback;
   host.attach(netns, request.ifname(), rollback);
+  if (config.spoof_check) check_spoofing(request, host, netns, rollback);
   cni::throw_if_interrupted();
 
   Result result;
@@ -142,12 +154,21 @@ void BridgePlugin::del(const Request& request) {
   cni::ipam::del_with(request, [&](base::BestEffort& cleanup) {
     cleanup.attempt("delete interface " + request.ifname(), [&] { cni::veth::remove(request); });
     cleanup.attempt("remove masquerading", [&] { cni::Masquerade::remove(request); });
+    cleanup.attempt("end the check for spoofed addresses", [&] {
+      if (!checks_spoofing(request)) return;
+      cni::translating_firewall_errors([&] { firewall::SpoofCheck::remove(cni::owner_of(request)); });
+    });
   });
 }
 
 void BridgePlugin::gc(const Request& request) {
   base::BestEffort cleanup;
   cleanup.attempt("remove stale masquerading", [&] { cni::Masquerade::collect_garbage(request); });
+  cleanup.attempt("end stale checks for spoofed addresses", [&] {
+    if (!checks_spoofing(request)) return;
+    cni::translating_firewall_errors(
+        [&] { firewall::SpoofCheck::collect_garbage(request.network(), cni::is_valid_in(request)); });
+  });
   if (cni::ipam::configured(request)) cleanup.attempt("collect stale addresses", [&] { cni::ipam::gc(request); });
   cleanup.finish();
 }
@@ -159,6 +180,9 @@ void BridgePlugin::status(const Request& request) {
     throw cni::Error(Code::kNotAvailable, "\"" + config.bridge + "\" already exists but is not a bridge");
   }
   cni::Masquerade::require_available(request);
+  if (const auto why = firewall::why_unusable("nftables"); config.spoof_check && !why.empty()) {
+    throw cni::Error(Code::kNotAvailable, "macspoofchk is not possible: " + why);
+  }
   if (config.has_ipam) cni::ipam::status(request);
 }
 

@@ -4,9 +4,11 @@
 #include "bridge/config.h"
 #include "cni/error.h"
 #include "cni/plugin/delegate.h"
+#include "cni/plugin/firewall/attachment.h"
 #include "cni/plugin/firewall/masquerade.h"
 #include "cni/plugin/interface.h"
 #include "cni/plugin/veth.h"
+#include "firewall/spoof_check.h"
 #include "net/netlink.h"
 
 namespace berth::bridge {
@@ -105,6 +107,9 @@ void BridgePlugin::check(const Request& request) {
   const auto port = check_port(host, bridge, link, config, previous);
   check_vlans(host, port, config);
   check_gateway(host, config, previous);
+  if (config.spoof_check && !firewall::SpoofCheck::is_intact(cni::owner_of(request), port.name, link.mac)) {
+    fail("the check for spoofed addresses of " + port.name + " is missing or changed");
+  }
   cni::Masquerade::check(request, interface::addresses_of(previous));
 }
 

@@ -83,10 +83,7 @@ void parse_trunk(const JsonObject& json, Config& config) {
   config.vlan_filtering = config.vlan != 0 || json.has("vlanTrunk");
 }
 
-void reject_contradictions(const JsonObject& json, const Config& config) {
-  if (json.boolean("macspoofchk").value_or(false)) {
-    throw cni::Error(Code::kUnsupportedField, "macspoofchk: true is not supported");
-  }
+void reject_contradictions(const Config& config) {
   if (config.hairpin && config.promiscuous) {
     reject("cannot set hairpin mode and promiscuous mode at the same time");
   }
@@ -114,6 +111,7 @@ Config Config::parse(const cni::Request& request) {
   config.detect_duplicates = json.boolean("enabledad").value_or(false);
   config.disable_container_interface = json.boolean("disableContainerInterface").value_or(false);
   config.port_isolation = json.boolean("portIsolation").value_or(false);
+  config.spoof_check = checks_spoofing(request);
   config.has_ipam = cni::ipam::configured(request);
   const auto masquerade = cni::MasqueradeConfig::parse(request);
   config.ip_masq = masquerade.enabled;
@@ -123,8 +121,12 @@ Config Config::parse(const cni::Request& request) {
   parse_trunk(json, config);
   config.mac = cni::interface::requested_mac(request);
   config.dns = cni::interface::configured_dns(request);
-  reject_contradictions(json, config);
+  reject_contradictions(config);
   return config;
+}
+
+bool checks_spoofing(const cni::Request& request) {
+  return JsonObject(request.config()).boolean("macspoofchk").value_or(false);
 }
 
 }  // namespace berth::bridge

@@ -30,6 +30,7 @@ struct Config {
   bool detect_duplicates = false;            ///< enabledad
   bool disable_container_interface = false;  ///< disableContainerInterface
   bool port_isolation = false;               ///< portIsolation
+  bool spoof_check = false;                  ///< macspoofchk
   std::optional<net::MacAddress> mac;        ///< Of the container's end.
   bool has_ipam = false;
   std::optional<cni::Dns> dns;  ///< Replaces IPAM's.
@@ -40,5 +41,8 @@ struct Config {
   /// Where the gateway addresses are when a VLAN is set: "cni0.100".
   std::string vlan_interface() const { return bridge + "." + std::to_string(vlan); }
 };
+
+/// The key macspoofchk alone, where the rest may be as wrong as it likes (DEL, GC).
+bool checks_spoofing(const cni::Request& request);
 
 }  // namespace berth::bridge

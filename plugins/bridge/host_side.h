@@ -23,6 +23,9 @@ class HostSide {
   /// The container's end is left down. Any number of processes may do so at once with the same bridge.
   void attach(const net::NetNs& container, const std::string& ifname, base::Rollback& rollback);
 
+  /// The name of the host's end of the veth pair, once it is attached.
+  const std::string& port() const { return port_; }
+
   /// Deletes the veth pair; a missing one is fine.
   void detach();
 

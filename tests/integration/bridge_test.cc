@@ -341,7 +341,7 @@ TEST_F(BridgeTest, ContradictionsAndValuesOutOfRangeAreRefused) {
        "cannot set hairpin mode and promiscuous mode at the same time"},
       {R"({"disableContainerInterface": true})", kConfigError,
        "cannot use IPAM when DisableContainerInterface flag is set"},
-      {R"({"macspoofchk": true})", kUnsupported, "macspoofchk: true"},
+      {R"({"macspoofchk": "yes"})", kConfigError, "macspoofchk"},
       {R"({"ipMasq": true, "ipMasqBackend": "pf"})", kUnsupported, "ipMasqBackend: \"pf\""},
       {R"({"vlan": 4095})", kConfigError, "invalid VLAN ID 4095 (must be between 0 and 4094)"},
       {R"({"vlan": -1})", kConfigError, "invalid VLAN ID -1 (must be between 0 and 4094)"},
@@ -755,6 +755,34 @@ TEST_F(BridgeTest, TwoInterfacesOfOneContainerOnOneNetworkLiveSideBySide) {
   expect_ok("DEL", {{"CNI_IFNAME", "eth1"}});
   EXPECT_THAT(addresses(inside(), "eth0"), ElementsAre(IpNet::parse("10.1.0.2/24")));
   EXPECT_THAT(masquerade_rules(), AllOf(HasSubstr("10.1.0.2"), Not(HasSubstr("10.1.0.3"))));
+}
+
+TEST_F(BridgeTest, AContainerCannotSpeakUnderAnotherHardwareAddress) {
+  if (system_program("nft").empty()) GTEST_SKIP() << "nftables is not installed";
+  const auto ruleset = [] { return must_run({"nft", "list", "ruleset"}); };
+  config_["macspoofchk"] = true;
+  config_["isGateway"] = true;
+  const auto mac = add()["interfaces"][2]["mac"].get<std::string>();
+  expect_ok("CHECK");
+  const auto reaches_the_gateway = [&] {
+    must_run({"ip", "-n", "box", "neigh", "flush", "dev", "eth0"});
+    return box_->open().within([] {
+      return run({system_program("busybox"), "ping", "-c", "1", "-W", "1", "10.1.0.1"}).ok();
+    });
+  };
+  const auto set_mac = [](const std::string& address) {
+    must_run({"ip", "-n", "box", "link", "set", "eth0", "address", address});
+  };
+  EXPECT_TRUE(reaches_the_gateway());
+  set_mac("02:00:00:00:00:99");
+  EXPECT_FALSE(reaches_the_gateway());
+  set_mac(mac);
+  EXPECT_TRUE(reaches_the_gateway());
+  must_run({"nft", "flush", "set", "bridge", "berth", "allowed-senders"});
+  EXPECT_THAT(message("CHECK"), HasSubstr("spoofed"));
+  box_->remove();
+  for (int time = 0; time < 2; ++time) expect_ok("DEL", {{"CNI_NETNS", ""}});
+  EXPECT_EQ("", ruleset());
 }
 
 }  // namespace

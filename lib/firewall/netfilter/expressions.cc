@@ -82,6 +82,14 @@ void lookup(Message& message, const std::string& set, uint32_t source, std::opti
   });
 }
 
+void lookup_absent(Message& message, const std::string& set, uint32_t source) {
+  expression(message, "lookup", [&] {
+    message.put(NFTA_LOOKUP_SET, set);
+    put_be32(message, NFTA_LOOKUP_SREG, source);
+    put_be32(message, NFTA_LOOKUP_FLAGS, NFT_LOOKUP_F_INV);
+  });
+}
+
 void verdict(Message& message, int32_t code, const std::string& chain) {
   expression(message, "immediate", [&] {
     put_be32(message, NFTA_IMMEDIATE_DREG, NFT_REG_VERDICT);

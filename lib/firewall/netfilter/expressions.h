@@ -31,6 +31,8 @@ void compare(net::Message& message, uint32_t reg, uint32_t operation, const Byte
 /// Whether the set has the key (from `source` on); a map also loads the value to `destination`.
 void lookup(net::Message& message, const std::string& set, uint32_t source,
             std::optional<uint32_t> destination = std::nullopt);
+/// Whether the set lacks the key.
+void lookup_absent(net::Message& message, const std::string& set, uint32_t source);
 /// `code`: NF_ACCEPT, NF_DROP, NFT_RETURN, NFT_JUMP or NFT_GOTO (these two with a chain).
 void verdict(net::Message& message, int32_t code, const std::string& chain = "");
 /// `family`: NFPROTO_IPV4 or NFPROTO_IPV6
