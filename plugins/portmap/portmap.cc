@@ -130,7 +130,6 @@ void PortmapPlugin::check(const Request& request) {
 }
 
 void PortmapPlugin::gc(const Request& request) {
-  if (!request.valid_attachments()) return;
   cni::translating_firewall_errors(
       [&] { firewall::collect_garbage_everywhere(request.network(), cni::is_valid_in(request)); });
 }

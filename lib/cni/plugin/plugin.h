@@ -25,6 +25,7 @@ class Plugin {
   virtual Result add(const Request& request) = 0;
   virtual void del(const Request& request) = 0;
   virtual void check(const Request& request) = 0;
+  /// Called only if the request names the valid attachments, be it none.
   virtual void gc(const Request& request) = 0;
   virtual void status(const Request& request) = 0;
 };

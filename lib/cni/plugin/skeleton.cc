@@ -94,7 +94,8 @@ void perform(Plugin& plugin, const Request& request) {
     plugin.check(request);
   } else if (command == "GC") {
     require_version(request, "1.1.0");
-    plugin.gc(request);
+    // A caller that names no valid attachments at all says nothing about which are not.
+    if (request.valid_attachments()) plugin.gc(request);
   } else if (command == "STATUS") {
     require_version(request, "1.1.0");
     plugin.status(request);
