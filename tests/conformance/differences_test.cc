@@ -45,6 +45,7 @@ std::set<std::string> documented() {
     if (line.starts_with("## ")) in_section = line == "## CNI plugins";
     if (!in_section || !line.starts_with("| ") || line.starts_with("| where")) continue;
     const auto cells = cells_of(line);
+    EXPECT_EQ(cells.size(), 5U) << "the last column names what shows the difference: " << line;
     if (cells.size() != 5) continue;
     static const std::regex word("`([^`]+)`");
     const std::string& last = cells.back();

@@ -90,7 +90,8 @@ TEST_P(MixedTest, OneSuiteAddsTheOtherChecksAndDeletes) {
     const Json before = lasting_state(host);
     expect_ok(host, "ADD", adder);
     EXPECT_FALSE(divergences(before, lasting_state(host)).empty()) << "ADD did nothing that can be seen";
-    if (one.version >= "0.4.0" && can_check(one, remover)) expect_ok(host, "CHECK", remover);
+    const bool has_check = std::find(one.steps.begin(), one.steps.end(), "CHECK") != one.steps.end();
+    if (has_check && can_check(one, remover)) expect_ok(host, "CHECK", remover);
     expect_ok(host, "DEL", remover);
     for (const auto& left : divergences(before, lasting_state(host))) {
       ADD_FAILURE() << "DEL did not bring back (\"reference\" is before, \"berth\" after)\n" << left.text();

@@ -143,9 +143,7 @@ void tidy_namespace(Json& view) {
     if (!follows_from_addresses(list[0])) routes[key] = list;
   }
   view["routes"] = routes;
-  for (const char* part : {"qdiscs", "filters"}) {
-    for (auto& element : view[part]) element.erase("refcnt");
-  }
+  for (auto& qdisc : view["qdiscs"]) qdisc.erase("refcnt");
 }
 
 /// Chains and tables without rules are the kernel's memory of having been asked, or are listed as a difference by what
@@ -195,6 +193,14 @@ Json normalised(const Json& picture, const std::string& keep) {
     for (const auto& link : links) text += (text.empty() ? "mac(" : ", ") + replaced(link, names);
     replacements[mac] = text + ")";
   }
+  // tuning keeps the address that an interface had before; no link has it any more.
+  each_snapshot(picture, [&](const Json& snapshot) {
+    for (const auto& file : snapshot["files"]) {
+      const std::string mac = file.value("/content/mac"_json_pointer, "");
+      if (!mac.empty() && !owners.contains(mac) && keep.find(mac) == std::string::npos)
+        replacements[mac] = "mac(before)";
+    }
+  });
   Json tidied = picture;
   tidy(tidied);
   return replaced_everywhere(tidied, replacements);

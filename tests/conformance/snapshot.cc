@@ -5,6 +5,7 @@
 
 #include <filesystem>
 #include <fstream>
+#include <regex>
 #include <sstream>
 
 #include "net/netns.h"
@@ -140,11 +141,20 @@ Json iptables(const std::string& program) {
   return tables;
 }
 
-Json nft_lines() {
-  Json lines = Json::array();
+/// Chains by their table and name: the order in which they were made has no meaning. Nor has that of a rule's
+/// matches: nft shows the one for the protocol only where no other implies it. (iptables shows it in any case.)
+Json nft_chains() {
+  Json chains = Json::object();
   std::istringstream text(must_run({"nft", "-s", "list", "ruleset"}));
-  for (std::string line; std::getline(text, line);) lines.push_back(line);
-  return lines;
+  std::string table;
+  std::string chain;
+  for (std::string line; std::getline(text, line);) {
+    if (line.starts_with("table ")) table = line.substr(6, line.find(" {") - 6);
+    if (line.starts_with("\tchain ")) chain = table + " " + line.substr(7, line.find(" {") - 7);
+    static const std::regex protocol("meta l4proto [a-z]+ +");
+    if (line.starts_with("\t\t")) chains[chain].push_back(std::regex_replace(line.substr(2), protocol, ""));
+  }
+  return chains;
 }
 
 Json namespace_view(const std::vector<std::string>& more_sysctls) {
@@ -161,7 +171,8 @@ Json files() {
     std::error_code ignored;
     for (const auto& entry : fs::recursive_directory_iterator(root, ignored)) {
       const std::string path = entry.path();
-      if (path.starts_with("/run/netns")) continue;
+      // (Any user of iptables makes its lock.)
+      if (path.starts_with("/run/netns") || path == "/run/xtables.lock") continue;
       struct stat status {};
       if (::lstat(path.c_str(), &status) != 0) continue;
       char mode[16];
@@ -182,7 +193,7 @@ Json snapshot(const std::vector<std::string>& containers, const std::vector<std:
   Json taken = {{"host", namespace_view({})}, {"files", files()}};
   const std::string suffix = flavour == Flavour::kLegacy ? "tables-legacy-save" : "tables-nft-save";
   taken["host"]["iptables"] = {{"ip", iptables("ip" + suffix)}, {"ip6", iptables("ip6" + suffix)}};
-  if (flavour == Flavour::kNfTables) taken["host"]["nft"] = nft_lines();
+  if (flavour == Flavour::kNfTables) taken["host"]["nft"] = nft_chains();
   for (const auto& container : containers) {
     const std::string path = "/run/netns/" + container;
     taken[container] = ::access(path.c_str(), F_OK) != 0

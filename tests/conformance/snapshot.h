@@ -15,7 +15,7 @@ namespace berth::test {
 ///   (a file's JSON object is one here, too)
 ///   NAMESPACE: {"links": {name: …}, "addresses": {"eth0 10.1.0.2/24": …}, "routes": {…}, "rules": […],
 ///               "sysctls": {…}, "qdiscs": […], "filters": {device: […]}, "vlans": {port: […]},
-///               "iptables": {family: {table: {chain: [rules]}}}, "nft": [lines]}
+///               "iptables": {family: {table: {chain: [rules]}}}, "nft": {chain: [lines]}}
 ///
 /// Taken from the thread's namespace (the host) and the named ones; `sysctls` are read in the containers beside those
 /// of each interface. Rules are those of the flavour; the nft listing is for the nf_tables flavour alone. A container

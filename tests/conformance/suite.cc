@@ -90,6 +90,7 @@ bool we_follow(Flavour flavour, const std::string& scratch) {
                        {"type", "bridge"},
                        {"bridge", "probe0"},
                        {"ipMasq", true},
+                       {"ipMasqBackend", "iptables"},
                        {"ipam", {{"type", "host-local"}, {"subnet", "10.99.0.0/24"}, {"dataDir", scratch + "/probe"}}}};
   NamedNetNs host("probe-host");
   NamedNetNs box("probe-box");
@@ -113,8 +114,8 @@ std::string why_no_link(const std::string& kind) {
   NamedNetNs probe("probe-kind");
   std::vector<std::string> command{"ip", "-n", probe.name(), "link", "add", "probe"};
   if (kind == "vlan" || kind == "ipvlan" || kind == "macvlan") {
-    must_run({"ip", "-n", probe.name(), "link", "add", "master", "type", "veth", "peer", "name", "other"});
-    command.insert(command.end(), {"link", "master"});
+    must_run({"ip", "-n", probe.name(), "link", "add", "m0", "type", "veth", "peer", "name", "m1"});
+    command.insert(command.end(), {"link", "m0"});
   }
   command.insert(command.end(), {"type", kind});
   if (kind == "vlan") command.insert(command.end(), {"id", "5"});
