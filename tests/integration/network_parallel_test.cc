@@ -2,6 +2,7 @@
 
 #include <gmock/gmock.h>
 
+#include <atomic>
 #include <set>
 #include <thread>
 
@@ -85,6 +86,81 @@ TEST_P(NetworkParallelTest, FiftyAddsAndFiftyDelsAtOnceLoseAndLeaveNothing) {
   const auto deleted = everywhere([&](int i) { return host_.cnitool("del", "web", netns(i), ports(i)); });
   EXPECT_THAT(failures_in(deleted), IsEmpty());
   must_run({"ip", "link", "delete", "many0"});
+  EXPECT_EQ(before, host_state());
+}
+
+/// A list whose firewall backend is said.
+std::string with_backend(const std::string& conflist, const std::string& backend) {
+  Json list = Json::parse(conflist);
+  list["plugins"][0]["ipMasqBackend"] = backend;
+  list["plugins"][1]["backend"] = backend;
+  return list.dump();
+}
+
+class MixedParallelTest : public Sandbox {};
+
+TEST_F(MixedParallelTest, TwoHundredAddsAndDelsOnThreeNetworksAndBothBackendsBesideTheTools) {
+  if (system_program("nft").empty()) GTEST_SKIP() << "nftables is not installed";
+  use_iptables_nft();
+  const std::vector<std::string> networks{"maps", "rules", "more"};
+  for (size_t i = 0; i < networks.size(); ++i) {
+    const std::string subnet = "10.2" + std::to_string(i) + ".0.0/24";
+    write("net.d/" + networks[i] + ".conflist",
+          with_backend(web_conflist(networks[i], "mix" + std::to_string(i), subnet, "/var/lib/cni/networks"),
+                       networks[i] == "rules" ? "iptables" : "nftables"));
+  }
+  const CniHost host{built_directory(), scratch() + "/net.d", "/var/lib/cni", ""};
+  constexpr int kBatch = 100;
+  std::vector<std::unique_ptr<NamedNetNs>> namespaces;
+  for (int i = 0; i < 2 * kBatch; ++i) namespaces.push_back(std::make_unique<NamedNetNs>("m" + std::to_string(i)));
+  const auto run_one = [&](const char* command, int i) {
+    return host.cnitool(command, networks[static_cast<size_t>(i) % networks.size()],
+                        namespaces[static_cast<size_t>(i)]->path(), {{"CAP_ARGS", published({{20000 + i, 80}})}});
+  };
+  const std::string before = host_state();
+
+  std::vector<base::CommandResult> results(3 * kBatch);
+  const auto at_once = [&](const std::vector<std::pair<const char*, int>>& work, size_t first_result) {
+    std::vector<std::thread> threads;
+    for (size_t n = 0; n < work.size(); ++n) {
+      threads.emplace_back([&, n] { results[first_result + n] = run_one(work[n].first, work[n].second); });
+    }
+    for (auto& thread : threads) thread.join();
+  };
+  std::vector<std::pair<const char*, int>> adds;
+  std::vector<std::pair<const char*, int>> mixed;
+  for (int i = 0; i < kBatch; ++i) {
+    adds.emplace_back("add", i);
+    mixed.emplace_back("del", i);
+    mixed.emplace_back("add", kBatch + i);
+  }
+  at_once(adds, 0);
+  std::atomic<bool> done{false};
+  std::thread tools([&] {
+    while (!done) {
+      for (const char* action : {"-N", "-X"}) run({"iptables-nft", "-t", "nat", action, "BESIDE"});
+      for (const char* action : {"add", "delete"}) run({"nft", action, "table", "inet", "beside"});
+    }
+  });
+  at_once(mixed, kBatch);
+  done = true;
+  tools.join();
+  EXPECT_THAT(failures_in(results), IsEmpty());
+  std::set<std::string> addresses;
+  for (size_t n = kBatch + 1; n < results.size(); n += 2) {
+    addresses.insert(Json::parse(results[n].output)["ips"][0]["address"].get<std::string>());
+  }
+  EXPECT_EQ(size_t{kBatch}, addresses.size()) << "an address was given twice";
+
+  for (int i = 0; i < kBatch; ++i) {
+    const auto checked = run_one("check", kBatch + i);
+    EXPECT_TRUE(checked.ok()) << checked.error;
+  }
+  std::vector<std::pair<const char*, int>> dels;
+  for (int i = 0; i < kBatch; ++i) dels.emplace_back("del", kBatch + i);
+  at_once(dels, 0);
+  EXPECT_THAT(failures_in(results), IsEmpty());
+  for (const char* bridge : {"mix0", "mix1", "mix2"}) must_run({"ip", "link", "delete", bridge});
   EXPECT_EQ(before, host_state());
 }
 

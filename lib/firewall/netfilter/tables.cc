@@ -263,9 +263,10 @@ std::string comment_of(const Bytes& userdata) {
 Bytes make_comment(std::string_view text) {
   constexpr size_t kLimit = 254;
   if (text.size() > kLimit) text = text.substr(0, kLimit);
-  Bytes userdata{0, static_cast<uint8_t>(text.size() + 1)};
-  userdata.insert(userdata.end(), text.begin(), text.end());
-  userdata.push_back(0);
+  // Type 0, the length, the text, a final zero.
+  Bytes userdata(text.size() + 3);
+  userdata[1] = static_cast<uint8_t>(text.size() + 1);
+  std::copy(text.begin(), text.end(), userdata.begin() + 2);
   return userdata;
 }
 
