@@ -32,8 +32,6 @@ function(berth_library name)
   cmake_parse_arguments(ARG "" "" "SOURCES;USES" ${ARGN})
   add_library(${name} STATIC ${ARG_SOURCES})
   target_link_libraries(${name} PUBLIC berth_options ${ARG_USES})
-  # Machine code beside the intermediate one: tests are linked without optimising everything once more.
-  target_compile_options(${name} PRIVATE $<$<CONFIG:Release>:-ffat-lto-objects>)
 endfunction()
 
 # berth_executable(<name> SOURCES a.cc… [USES targets…] [DYNAMIC] DESTINATION dir)
