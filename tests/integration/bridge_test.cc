@@ -669,7 +669,7 @@ echo "$CNI_COMMAND $link" >> "$log"
 constexpr const char* kLease = R"(echo '{"cniVersion": "1.0.0", "ips": [{"address": "10.1.0.2/24"}]}')";
 
 TEST_F(ScriptedIpamTest, AnInterruptedAddUndoesEverything) {
-  use_script(std::string("kill -TERM $PPID\n") + kLease);
+  use_script(std::string("trap '' TERM\nkill -TERM $PPID\n") + kLease);
   EXPECT_EQ(failed_add(env())["code"], 11);
   EXPECT_EQ(log(), "ADD present\nDEL absent\n") << "addresses are given back when nobody has them any more";
 }

@@ -135,7 +135,7 @@ TEST(FirewallPublication, AFamilyThatNoPortConcernsIsLeftAlone) {
 }
 
 TEST(Firewall, UnknownBackendsAreRefusedByName) {
-  EXPECT_THROW(make("nftables"), std::invalid_argument);
+  EXPECT_THROW(make("ebpf"), std::invalid_argument);
   EXPECT_THAT(why_unusable("ebpf"), HasSubstr("\"ebpf\""));
 }
 

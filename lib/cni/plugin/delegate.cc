@@ -59,8 +59,21 @@ bool configured(const Request& request) {
 }
 
 Result add(const Request& request, base::Rollback& rollback) {
-  const std::string output = call(request, "ADD");
-  rollback.add("release addresses", [&request] { del(request); });
+  const auto release_if_undone = [&] { rollback.add("release addresses", [&request] { del(request); }); };
+  std::string output;
+  try {
+    output = call(request, "ADD");
+  } catch (const std::exception&) {
+    try {
+      throw_if_interrupted();
+    } catch (const Error&) {
+      // The signal that interrupts us may have ended it half-way.
+      release_if_undone();
+      throw;
+    }
+    throw;
+  }
+  release_if_undone();
   return Result::from_json(base::parse_json(output), request.version());
 }
 
