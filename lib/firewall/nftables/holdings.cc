@@ -72,7 +72,10 @@ Item claim(Tables& tables, Change& change, const Owner& owner, const Possession&
     const std::string holder = netfilter::comment_of(present->userdata);
     const bool released = holder == tag && std::find(before.begin(), before.end(), item) != before.end();
     if (holder != tag && wanted.exclusive) {
-      if (!same_container(owner, holder)) throw Taken{wanted.key, wanted.set, parse_tag(holder).value_or(Owner{})};
+      if (!same_container(owner, holder)) {
+        throw PortTaken("what " + tag + " wants of set " + wanted.set + " belongs to " + holder,
+                        {{}, parse_tag(holder).value_or(Owner{})});
+      }
       mark_as_waited_for(change, wanted.set, *present);
       return waiting_item(wanted.set, element);
     }

@@ -19,13 +19,6 @@ struct Possession {
   bool exclusive = false;  ///< Another container that has it keeps it; else it is what a dead one left behind.
 };
 
-/// An exclusive element belongs to another container.
-struct Taken {
-  netfilter::Bytes key;
-  std::string set;
-  Owner owner;
-};
-
 /// Adds to a change what elements need that is not there yet: sets, rules.
 using Prepare = std::function<void(netfilter::Tables&, netfilter::Change&)>;
 /// Adds to a change the removal of what nobody needs any more once these items are gone.
@@ -39,9 +32,9 @@ class Holdings {
  public:
   explicit Holdings(std::chrono::milliseconds lock_timeout) : lock_timeout_(lock_timeout) {}
 
-  /// Gives the owner exactly these elements for this purpose. Makes the table if there is none. Throws Taken.
-  /// An exclusive element that another
-  /// interface of the same container has is waited for (sharing.h).
+  /// Gives the owner exactly these elements for this purpose. Makes the table if there is none. Throws
+  /// PortTaken for an exclusive element that another container has; one that another interface of the same container
+  /// has is waited for (sharing.h).
   void give(const Owner& owner, Purpose purpose, const std::vector<Possession>& possessions, const Prepare& prepare);
 
   /// Takes back what the owner has for this purpose, and the whole table with the last of all owners, unless
