@@ -50,8 +50,8 @@ void add_default_routes(Result& result) {
 }
 
 /// IPAM's answer as this plugin passes it on.
-Result lease(const Request& request, const Config& config, base::Rollback& rollback) {
-  auto result = cni::ipam::add(request, rollback);
+Result lease(cni::ipam::Addition& addition, const Config& config) {
+  auto result = addition.result();
   if (result.ips.empty()) throw cni::Error(Code::kInternal, "IPAM plugin returned missing IP config");
   for (auto& ip : result.ips) {
     ip.interface.reset();
@@ -118,13 +118,15 @@ Result BridgePlugin::add(const Request& request) {
 
   HostSide host(config);
   base::Rollback rollback;
+  std::optional<cni::ipam::Addition> addition;
+  if (config.has_ipam) addition.emplace(request, rollback);
   host.attach(netns, request.ifname(), rollback);
   if (config.spoof_check) check_spoofing(request, host, netns, rollback);
   cni::throw_if_interrupted();
 
   Result result;
-  if (config.has_ipam) {
-    result = lease(request, config, rollback);
+  if (addition) {
+    result = lease(*addition, config);
     // Undone before IPAM gives the addresses to somebody else.
     rollback.add("detach " + request.ifname(), [&host] { host.detach(); });
     if (config.is_gateway) host.serve_as_gateway(result.ips, rollback);

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <chrono>
+#include <utility>
 
 #include "base/error.h"
 #include "cni/error.h"
@@ -48,17 +49,21 @@ void HostSide::detach() {
   netlink_.delete_link(port_);
 }
 
-void HostSide::ensure_bridge(base::Rollback& rollback) {
+std::optional<Link> HostSide::find_bridge() {
   auto found = netlink_.find_link(config_.bridge);
+  if (!found || found->kind == "bridge") return found;
+  throw Error(Code::kInvalidNetworkConfig, "\"" + config_.bridge + "\" already exists but is not a bridge");
+}
+
+void HostSide::ensure_bridge(base::Rollback& rollback) {
+  auto found = found_at_first_ ? std::exchange(found_at_first_, std::nullopt) : find_bridge();
   const bool created = !found;
   if (created) {
     create_bridge_unless_there();
-    found = netlink_.link(config_.bridge);
+    found = find_bridge();
+    if (!found) throw SystemError("find link " + config_.bridge, ENODEV);
   }
   bridge_ = *std::move(found);
-  if (bridge_.kind != "bridge") {
-    throw Error(Code::kInvalidNetworkConfig, "\"" + config_.bridge + "\" already exists but is not a bridge");
-  }
   rollback.add("restore bridge " + bridge_.name,
                [this, created, before = bridge_] { restore_bridge(created, before); });
   cni::interface::ignore_router_advertisements(bridge_.name);

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -15,7 +16,9 @@ namespace berth::bridge {
 /// `rollback` it is given, as far as nobody else has begun to use it meanwhile; this object must still be there then.
 class HostSide {
  public:
-  explicit HostSide(const Config& config) : config_(config), netlink_(net::Netlink::here()) {}
+  /// Throws cni::Error if the bridge's name is that of something else.
+  explicit HostSide(const Config& config)
+      : config_(config), netlink_(net::Netlink::here()), found_at_first_(find_bridge()) {}
   HostSide(const HostSide&) = delete;
   HostSide& operator=(const HostSide&) = delete;
 
@@ -39,6 +42,7 @@ class HostSide {
   std::vector<cni::Interface> interfaces(const std::string& version);
 
  private:
+  std::optional<net::Link> find_bridge();
   void ensure_bridge(base::Rollback& rollback);
   void create_bridge_unless_there();
   bool has_bridge();
@@ -55,6 +59,7 @@ class HostSide {
 
   const Config& config_;
   net::Netlink netlink_;
+  std::optional<net::Link> found_at_first_;
   net::Link bridge_;
   std::string port_;                    ///< The host's end of the veth pair.
   std::vector<std::string> own_ports_;  ///< Ports of the bridge made by this object.

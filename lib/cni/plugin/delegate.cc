@@ -52,29 +52,54 @@ std::string call(const Request& request, const char* command) {
   return delegate::call(request, type_of(request), command, request.input());
 }
 
+/// True unless ADD failed by itself, and so undid what it did: the signal that interrupts us may have ended it
+/// half-way.
+bool may_have_leased(const std::shared_future<std::string>& output) {
+  try {
+    output.get();
+    return true;
+  } catch (const std::exception&) {
+    return is_interrupted();
+  }
+}
+
+/// It neither needs the interface that gets its addresses, nor looks at it.
+bool is_independent_of_interface(const Request& request) {
+  const auto type = type_of(request);
+  return type == "host-local" || type == "static";
+}
+
 }  // namespace
 
 bool configured(const Request& request) {
   return !type_of(request).empty();
 }
 
-Result add(const Request& request, base::Rollback& rollback) {
-  const auto release_if_undone = [&] { rollback.add("release addresses", [&request] { del(request); }); };
+Addition::Addition(const Request& request, base::Rollback& rollback) : request_(request), rollback_(rollback) {
+  if (is_independent_of_interface(request)) begin(std::launch::async);
+}
+
+void Addition::begin(std::launch when) {
+  output_ = std::async(when, [&request = request_] { return call(request, "ADD"); }).share();
+  rollback_.add("release addresses", [&request = request_, output = output_] {
+    if (may_have_leased(output)) del(request);
+  });
+}
+
+Result Addition::result() {
+  if (!output_.valid()) begin(std::launch::deferred);
   std::string output;
   try {
-    output = call(request, "ADD");
+    output = output_.get();
   } catch (const std::exception&) {
-    try {
-      throw_if_interrupted();
-    } catch (const Error&) {
-      // The signal that interrupts us may have ended it half-way.
-      release_if_undone();
-      throw;
-    }
+    throw_if_interrupted();  // says better why it failed
     throw;
   }
-  release_if_undone();
-  return Result::from_json(base::parse_json(output), request.version());
+  return Result::from_json(base::parse_json(output), request_.version());
+}
+
+Result add(const Request& request, base::Rollback& rollback) {
+  return Addition(request, rollback).result();
 }
 
 void del(const Request& request) {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <functional>
+#include <future>
 #include <map>
 #include <string>
 
@@ -28,7 +29,24 @@ namespace ipam {
 /// True if the configuration names an IPAM plugin.
 bool configured(const Request& request);
 
-/// Runs ADD; registers DEL as the undo. Routes and DNS come with the addresses; `interfaces` is empty.
+/// ADD, with DEL registered as the undo. A plugin that does not look at the interface (host-local, static) runs while
+/// the caller makes that; any other runs when its result is asked for.
+class Addition {
+ public:
+  Addition(const Request& request, base::Rollback& rollback);
+
+  /// Waits for it. Routes and DNS come with the addresses; `interfaces` is empty.
+  Result result();
+
+ private:
+  void begin(std::launch when);
+
+  const Request& request_;
+  base::Rollback& rollback_;
+  std::shared_future<std::string> output_;
+};
+
+/// Runs ADD; registers DEL as the undo.
 Result add(const Request& request, base::Rollback& rollback);
 void del(const Request& request);
 /// DEL of an attachment: `detach` takes the interface away, and whatever else has its addresses, before IPAM (where one

@@ -36,8 +36,10 @@ class Plugin {
 /// exception would (see throw_if_interrupted), so that its Rollback runs.
 int run_plugin(Plugin& plugin);
 
-/// Throws cni::Error(kTryAgainLater, "interrupted by SIGTERM") if SIGTERM or SIGINT has come. Plugins call it between
-/// steps.
+/// SIGTERM or SIGINT has come.
+bool is_interrupted();
+
+/// Throws cni::Error(kTryAgainLater, "interrupted by SIGTERM") if so. Plugins call it between steps.
 void throw_if_interrupted();
 
 /// While it exists, SIGTERM and SIGINT go to a delegate's process group as well: this plugin waits for the delegate,

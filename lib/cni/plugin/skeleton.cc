@@ -138,8 +138,12 @@ void perform_or_throw_error(Plugin& plugin, const std::string& input) {
 
 }  // namespace
 
+bool is_interrupted() {
+  return interrupted_by != 0;
+}
+
 void throw_if_interrupted() {
-  if (interrupted_by == 0) return;
+  if (!is_interrupted()) return;
   throw Error(Code::kTryAgainLater, interrupted_by == SIGTERM ? "interrupted by SIGTERM" : "interrupted by SIGINT");
 }
 
