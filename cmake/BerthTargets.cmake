@@ -28,10 +28,14 @@ target_compile_definitions(berth_options INTERFACE
 target_include_directories(berth_options INTERFACE "${CMAKE_SOURCE_DIR}/lib" "${CMAKE_SOURCE_DIR}")
 
 # berth_library(<name> SOURCES a.cc… [USES targets…])
+# With LTO its objects hold machine code as well: the many tests link that, and are linked in no time.
 function(berth_library name)
   cmake_parse_arguments(ARG "" "" "SOURCES;USES" ${ARGN})
   add_library(${name} STATIC ${ARG_SOURCES})
   target_link_libraries(${name} PUBLIC berth_options ${ARG_USES})
+  if(CMAKE_INTERPROCEDURAL_OPTIMIZATION)
+    target_compile_options(${name} PRIVATE -ffat-lto-objects)
+  endif()
 endfunction()
 
 # berth_executable(<name> SOURCES a.cc… [USES targets…] [DYNAMIC] DESTINATION dir)

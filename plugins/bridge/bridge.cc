@@ -72,17 +72,10 @@ void prepare_sysctls(const std::string& ifname, bool detect_duplicates) {
   net::sysctl::try_write("net/ipv4/conf/" + ifname + "/arp_notify", "1");
 }
 
-/// The container's end of the veth pair.
-struct ContainerSide {
-  net::Netlink netlink;
-  net::Link link;
-};
-
 /// Sets up the container's end, with the result's addresses and routes where there are any.
-ContainerSide set_up_container(const net::NetNs& netns, const std::string& ifname, const Config& config,
-                               const Result& result) {
+net::Link set_up_container(const net::NetNs& netns, net::Netlink& netlink, const std::string& ifname,
+                           const Config& config, const Result& result) {
   return netns.within([&] {
-    auto netlink = net::Netlink::here();
     auto link = netlink.link(ifname);
     if (config.has_ipam) {
       prepare_sysctls(ifname, config.detect_duplicates);
@@ -92,20 +85,17 @@ ContainerSide set_up_container(const net::NetNs& netns, const std::string& ifnam
     } else if (!config.disable_container_interface) {
       netlink.set_up(link.index);
     }
-    return ContainerSide{std::move(netlink), std::move(link)};
+    return link;
   });
 }
 
 /// Before the container's end is up: it never sends anything unchecked.
-void check_spoofing(const Request& request, const HostSide& host, const net::NetNs& netns, base::Rollback& rollback) {
-  const auto mac = net::Netlink::in(netns).link(request.ifname()).mac;
+void check_spoofing(const Request& request, const HostSide& host, net::Netlink& in_container,
+                    base::Rollback& rollback) {
+  const auto mac = in_container.link(request.ifname()).mac;
   const auto owner = cni::owner_of(request);
   rollback.add("end the check for spoofed addresses", [owner] { firewall::SpoofCheck::remove(owner); });
   cni::translating_firewall_errors([&] { firewall::SpoofCheck::add(owner, host.port(), mac); });
-}
-
-void announce(const net::NetNs& netns, ContainerSide& container, const Result& result) {
-  netns.within([&] { net::announce(container.netlink, container.link, interface::addresses_of(result)); });
 }
 
 }  // namespace
@@ -117,11 +107,13 @@ Result BridgePlugin::add(const Request& request) {
   if (!config.has_ipam) Result().require_expressible_in(request.version());
 
   HostSide host(config);
+  auto in_container = net::Netlink::in(netns);
+  interface::require_free_name(in_container, request.ifname(), netns);
   base::Rollback rollback;
   std::optional<cni::ipam::Addition> addition;
   if (config.has_ipam) addition.emplace(request, rollback);
   host.attach(netns, request.ifname(), rollback);
-  if (config.spoof_check) check_spoofing(request, host, netns, rollback);
+  if (config.spoof_check) check_spoofing(request, host, in_container, rollback);
   cni::throw_if_interrupted();
 
   Result result;
@@ -132,14 +124,14 @@ Result BridgePlugin::add(const Request& request) {
     if (config.is_gateway) host.serve_as_gateway(result.ips, rollback);
     cni::throw_if_interrupted();
   }
-  auto container = set_up_container(netns, request.ifname(), config, result);
+  const auto link = set_up_container(netns, in_container, request.ifname(), config, result);
   if (!config.disable_container_interface) host.wait_for_port();
-  announce(netns, container, result);
+  netns.within([&] { net::announce(in_container, link, interface::addresses_of(result)); });
   cni::throw_if_interrupted();
 
   result.interfaces = host.interfaces(request.version());
   result.interfaces.insert(result.interfaces.begin() + kContainerInterface,
-                           interface::describe(container.link, request.netns(), request.version()));
+                           interface::describe(link, request.netns(), request.version()));
   for (auto& ip : result.ips) ip.interface = kContainerInterface;
   if (config.dns) result.dns = *config.dns;
   if (masquerade) {

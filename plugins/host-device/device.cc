@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "cni/error.h"
+#include "cni/plugin/interface.h"
 
 namespace berth::host_device {
 
@@ -50,10 +51,8 @@ LentDevice::LentDevice(net::Netlink& host, net::Link link)
 }
 
 void LentDevice::lend(const net::NetNs& container, const std::string& ifname) {
-  if (net::Netlink::in(container).find_link(ifname)) {
-    throw cni::Error(cni::Code::kInvalidEnvironment,
-                     "interface CNI_IFNAME=" + ifname + " already exists in " + container.path());
-  }
+  auto in_container = net::Netlink::in(container);
+  cni::interface::require_free_name(in_container, ifname, container);
   host_.move_link(link_.index, container, ifname, link_.name);
 }
 

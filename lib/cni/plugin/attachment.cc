@@ -28,9 +28,10 @@ void create(const Request& request, const net::NetNs& netns, base::Rollback& rol
   try {
     make();
   } catch (const base::SystemError& error) {
-    // What exists may be the VLAN as well.
-    if (error.code() != EEXIST || !net::Netlink::in(netns).find_link(ifname)) throw;
-    throw Error(Code::kInvalidEnvironment, "interface CNI_IFNAME=" + ifname + " already exists in " + netns.path());
+    if (error.code() != EEXIST) throw;
+    auto in_container = net::Netlink::in(netns);
+    interface::require_free_name(in_container, ifname, netns);
+    throw;  // what exists may be the VLAN as well
   }
   rollback.add("delete interface " + ifname, [&netns, &ifname] { net::Netlink::in(netns).delete_link(ifname); });
 }

@@ -86,6 +86,11 @@ net::NetNs open_netns(const Request& request) {
   }
 }
 
+void require_free_name(net::Netlink& in_container, const std::string& ifname, const net::NetNs& container) {
+  if (!in_container.find_link(ifname)) return;
+  throw Error(Code::kInvalidEnvironment, "interface CNI_IFNAME=" + ifname + " already exists in " + container.path());
+}
+
 std::optional<net::NetNs> find_netns(const Request& request) {
   if (request.netns().empty()) return std::nullopt;
   try {

@@ -24,6 +24,9 @@ net::NetNs open_netns(const Request& request);
 /// As above, but nullopt if the path is empty or nothing is there: DEL and CHECK of what is gone.
 std::optional<net::NetNs> find_netns(const Request& request);
 
+/// Throws cni::Error(kInvalidEnvironment) if the container has an interface of the name CNI_IFNAME.
+void require_free_name(net::Netlink& in_container, const std::string& ifname, const net::NetNs& container);
+
 /// A hardware address that an interface can have. Throws cni::Error(code) naming `source`, where the text is from.
 net::MacAddress parse_mac(const std::string& text, const std::string& source, Code code);
 

@@ -21,9 +21,9 @@ bool try_create(net::Netlink& host, const net::NetNs& container, const net::Veth
   } catch (const base::SystemError& error) {
     if (error.code() != EEXIST) throw;
   }
-  if (!net::Netlink::in(container).find_link(pair.far.name)) return false;
-  throw Error(Code::kInvalidEnvironment,
-              "interface CNI_IFNAME=" + pair.far.name + " already exists in " + container.path());
+  auto in_container = net::Netlink::in(container);
+  interface::require_free_name(in_container, pair.far.name, container);
+  return false;
 }
 
 /// The host's end of an attachment whose namespace cannot be reached any more, but may still be alive.
