@@ -6,7 +6,7 @@
 namespace berth::firewall::iptables {
 
 enum class Flavour {
-  kLegacy,    ///< x_tables, by libiptc.
+  kLegacy,    ///< x_tables.
   kNfTables,  ///< nf_tables in tables of the same names, with the expressions that iptables-nft uses.
 };
 

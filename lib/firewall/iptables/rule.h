@@ -61,7 +61,7 @@ struct Rule {
 /// long.
 std::vector<uint8_t> encode(const Rule& rule);
 
-/// The rule in the bytes of `entry` (struct ipt_entry or ip6t_entry). `target` is libiptc's name of the target;
+/// The rule in the bytes of `entry` (struct ipt_entry or ip6t_entry). `target` is what iptables calls the target;
 /// `is_jump` if it is a verdict or a chain, whose bytes then mean nothing.
 Rule decode(net::Family family, const void* entry, const std::string& target, bool is_jump);
 
