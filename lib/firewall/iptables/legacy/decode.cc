@@ -104,7 +104,11 @@ class Decoder {
       if (const auto name = error_name(entry)) {
         close_chain();
         ended = next == blob().bytes.size();
-        ended ? static_cast<void>(result_.end = entry) : open_user_chain(*name, entry);
+        if (ended) {
+          result_.end = entry;
+        } else {
+          open_user_chain(*name, entry);
+        }
       } else {
         if (const auto hook = hook_here()) {
           close_chain();
