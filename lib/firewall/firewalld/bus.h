@@ -5,14 +5,13 @@
 #include <stdexcept>
 #include <string>
 
-#include "base/fd.h"
-#include "firewall/firewalld/dbus_message.h"
+struct DBusConnection;
 
-/// D-Bus as far as firewalld needs it. Own code, as libdbus cannot be linked statically (Debian's archive of it needs
-/// libsystemd, of which there is none), and loading it is more than three small calls are worth.
+/// D-Bus as far as firewalld needs it, by the host's libdbus. The library is loaded when a bus is asked for, so that
+/// hosts without D-Bus need not have it, and hosts with it do not pay for it where no firewalld is concerned.
 namespace berth::firewall::firewalld {
 
-/// An error that the called service, or the bus itself, answered with: its name and message.
+/// An error that the called service answered with: its name and message.
 class BusError : public std::runtime_error {
  public:
   BusError(const std::string& doing, std::string name, const std::string& message)
@@ -25,17 +24,17 @@ class BusError : public std::runtime_error {
   std::string message_;
 };
 
-/// A private connection to the system bus, over a unix socket.
+/// A private connection to the system bus.
 class SystemBus {
  public:
-  /// nullptr if there is no system bus (its socket is missing or nobody listens).
+  /// nullptr if there is no system bus (its socket is missing or nobody listens), or no libdbus-1.so.3.
   static std::unique_ptr<SystemBus> find();
-  /// As find, but its absence is std::runtime_error that says what is missing. The bus is where
-  /// DBUS_SYSTEM_BUS_ADDRESS says ("unix:path=…" or "unix:abstract=…", the first that answers), or in its usual place.
+  /// As find, but its absence is std::runtime_error that says what is missing.
   static std::unique_ptr<SystemBus> open();
 
   SystemBus(const SystemBus&) = delete;
   SystemBus& operator=(const SystemBus&) = delete;
+  ~SystemBus();
 
   /// Whether a service of this name runs; asking does not start it.
   bool has_owner(const std::string& service);
@@ -54,18 +53,9 @@ class SystemBus {
             Answer answer);
 
  private:
-  using Deadline = std::chrono::steady_clock::time_point;
+  explicit SystemBus(DBusConnection* connection) : connection_(connection) {}
 
-  explicit SystemBus(base::Fd socket) : socket_(std::move(socket)) {}
-
-  void authenticate();
-  BusMessage ask(const MethodCall& call, std::chrono::milliseconds timeout);
-  void send(const void* bytes, size_t size) const;
-  /// Fills the buffer. False if the time is over before.
-  bool receive(void* buffer, size_t size, Deadline deadline) const;
-
-  base::Fd socket_;
-  uint32_t serial_ = 0;
+  DBusConnection* connection_;
 };
 
 }  // namespace berth::firewall::firewalld
