@@ -18,8 +18,8 @@ namespace fs = std::filesystem;
 
 namespace {
 
-/// Mount points of v1 hierarchies.
-std::vector<std::string> hierarchies() {
+/// Mount points of the hierarchies of this type ("cgroup", "cgroup2").
+std::vector<std::string> hierarchies(const std::string& wanted_type) {
   std::vector<std::string> found;
   std::ifstream mounts("/proc/self/mounts");
   for (std::string line; std::getline(mounts, line);) {
@@ -28,7 +28,7 @@ std::vector<std::string> hierarchies() {
     std::string target;
     std::string type;
     fields >> source >> target >> type;
-    if (type == "cgroup") found.push_back(target);
+    if (type == wanted_type) found.push_back(target);
   }
   return found;
 }
@@ -45,6 +45,23 @@ std::string present_directory(const std::string& mount_point) {
     if (controllers == name) return mount_point + (line.substr(second + 1) == "/" ? "" : line.substr(second + 1));
   }
   return mount_point;
+}
+
+/// The same in the v2 hierarchy.
+std::string present_unified_directory(const std::string& mount_point) {
+  std::ifstream cgroups("/proc/self/cgroup");
+  for (std::string line; std::getline(cgroups, line);) {
+    if (line.rfind("0::/", 0) == 0) return mount_point + (line == "0::/" ? "" : line.substr(3));
+  }
+  return mount_point;
+}
+
+/// Lets the cgroups below `directory` have the controllers that it has itself, as far as the kernel allows.
+void pass_on_controllers(const std::string& directory) {
+  std::istringstream controllers(base::read_file(directory + "/cgroup.controllers"));
+  for (std::string controller; controllers >> controller;) {
+    std::ofstream(directory + "/cgroup.subtree_control") << "+" << controller << std::flush;
+  }
 }
 
 void join(const std::string& directory) {
@@ -90,7 +107,8 @@ bool OwnCgroup::is_of_another_test(const std::string& name) {
 
 OwnCgroup::OwnCgroup(const std::string& name) {
   own_name = name;
-  for (const auto& mount_point : hierarchies()) {
+  const auto v1 = hierarchies("cgroup");
+  for (const auto& mount_point : v1) {
     const std::string before = present_directory(mount_point);
     const std::string own = before + "/" + name;
     std::error_code error;
@@ -100,6 +118,19 @@ OwnCgroup::OwnCgroup(const std::string& name) {
     }
     join(own);
     before_[own] = before;
+  }
+  if (!v1.empty()) return;
+  for (const auto& mount_point : hierarchies("cgroup2")) {
+    const std::string before = present_unified_directory(mount_point);
+    const std::string own = before + "/" + name;
+    std::error_code error;
+    if (!fs::create_directory(own, error) || error) continue;
+    before_[own] = before;
+    // A runtime puts containers beside its own cgroup: one with processes cannot have cgroups with controllers below.
+    fs::create_directory(own + "/tests");
+    join(own + "/tests");
+    pass_on_controllers(before);
+    pass_on_controllers(own);
   }
 }
 

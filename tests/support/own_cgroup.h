@@ -5,9 +5,9 @@
 
 namespace berth::test {
 
-/// Cgroup directories are the machine's, whatever namespaces a test makes. On a v1 host this process moves into a
-/// cgroup of its own in every hierarchy, so that containers of tests that run side by side never meet, and what a
-/// failed test leaves running is ended. On v2 it does nothing.
+/// Cgroup directories are the machine's, whatever namespaces a test makes. This process moves into a cgroup of
+/// its own in every hierarchy, so that containers of tests that run side by side never meet, and what a failed test
+/// leaves running is ended.
 class OwnCgroup {
  public:
   /// `name` starts with kNames.

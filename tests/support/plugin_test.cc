@@ -67,7 +67,8 @@ Environment PluginTest::attachment(const std::string& container_id, const std::s
 }
 
 std::string PluginTest::everything() const {
-  return host_state() + must_run({"ip", "-n", "box", "-o", "link"}) + must_run({"ip", "-n", "box", "-o", "address"});
+  return host_state() +
+         without_carrier(must_run({"ip", "-n", "box", "-o", "link"}) + must_run({"ip", "-n", "box", "-o", "address"}));
 }
 
 std::vector<std::string> PluginTest::addresses() const {

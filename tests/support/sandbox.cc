@@ -79,18 +79,17 @@ std::string files_below(const std::string& directory) {
   return sorted_lines(text, "file ");
 }
 
-/// The carrier of a bridge follows its ports a moment later, by itself: that is no trace of anything.
-std::string without_carrier(const std::string& text) {
-  return std::regex_replace(text,
-                            std::regex("NO-CARRIER,|,LOWER_UP| linkdown| (UP|DOWN|UNKNOWN|LOWERLAYERDOWN)(?= ) *"), "");
-}
-
 std::string output_of(const std::vector<std::string>& argv) {
   const auto result = run(argv);
   return result.ok() ? result.output : "";
 }
 
 }  // namespace
+
+std::string without_carrier(const std::string& text) {
+  return std::regex_replace(
+      text, std::regex("NO-CARRIER,|,LOWER_UP| linkdown| tentative| (UP|DOWN|UNKNOWN|LOWERLAYERDOWN)(?= ) *"), "");
+}
 
 NamedNetNs::NamedNetNs(const std::string& name) : name_(name), path_("/run/netns/" + name) {
   base::make_directories("/run/netns", 0755);
@@ -173,7 +172,11 @@ std::string Sandbox::host_state() const {
   for (const char* directory : {"/var/lib/cni", "/run", "/var/lib/berth"}) text += files_below(directory);
   std::string mounts;
   std::ifstream mountinfo("/proc/self/mounts");
-  for (std::string line; std::getline(mountinfo, line);) mounts += line + "\n";
+  for (std::string line; std::getline(mountinfo, line);) {
+    // The options of the one v2 hierarchy are the machine's.
+    const auto cgroup2 = line.find(" cgroup2 ");
+    mounts += line.substr(0, cgroup2) + (cgroup2 == std::string::npos ? "\n" : " cgroup2\n");
+  }
   text += sorted_lines(mounts, "mount ");
   return text;
 }

@@ -59,6 +59,9 @@ class Sandbox : public ::testing::Test {
   std::unique_ptr<OwnCgroup> cgroup_;
 };
 
+/// What `ip` printed, without what comes by itself a moment after a link is up: that is no trace of anything.
+std::string without_carrier(const std::string& text);
+
 /// Cgroup directories, in any hierarchy, whose name contains this container id. Those of tests that run at the same
 /// time do not count.
 std::vector<std::string> cgroups_of(const std::string& container_id);
