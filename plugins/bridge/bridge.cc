@@ -72,20 +72,24 @@ void prepare_sysctls(const std::string& ifname, bool detect_duplicates) {
   net::sysctl::try_write("net/ipv4/conf/" + ifname + "/arp_notify", "1");
 }
 
+/// Finds the container's end, and readies it for addresses where there will be any.
+net::Link prepare_container(const net::NetNs& netns, net::Netlink& netlink, const std::string& ifname,
+                            const Config& config) {
+  if (config.has_ipam) netns.within([&] { prepare_sysctls(ifname, config.detect_duplicates); });
+  return netlink.link(ifname);
+}
+
 /// Sets up the container's end, with the result's addresses and routes where there are any.
-net::Link set_up_container(const net::NetNs& netns, net::Netlink& netlink, const std::string& ifname,
-                           const Config& config, const Result& result) {
-  return netns.within([&] {
-    auto link = netlink.link(ifname);
+void set_up_container(const net::NetNs& netns, net::Netlink& netlink, const net::Link& link, const Config& config,
+                      const Result& result) {
+  netns.within([&] {
     if (config.has_ipam) {
-      prepare_sysctls(ifname, config.detect_duplicates);
       interface::configure(
           netlink, link, result,
           config.detect_duplicates ? interface::DuplicateDetection::kWait : interface::DuplicateDetection::kSkip);
     } else if (!config.disable_container_interface) {
       netlink.set_up(link.index);
     }
-    return link;
   });
 }
 
@@ -114,6 +118,7 @@ Result BridgePlugin::add(const Request& request) {
   if (config.has_ipam) addition.emplace(request, rollback);
   host.attach(netns, request.ifname(), rollback);
   if (config.spoof_check) check_spoofing(request, host, in_container, rollback);
+  const auto link = prepare_container(netns, in_container, request.ifname(), config);
   cni::throw_if_interrupted();
 
   Result result;
@@ -121,10 +126,10 @@ Result BridgePlugin::add(const Request& request) {
     result = lease(*addition, config);
     // Undone before IPAM gives the addresses to somebody else.
     rollback.add("detach " + request.ifname(), [&host] { host.detach(); });
-    if (config.is_gateway) host.serve_as_gateway(result.ips, rollback);
-    cni::throw_if_interrupted();
   }
-  const auto link = set_up_container(netns, in_container, request.ifname(), config, result);
+  if (config.is_gateway) host.serve_as_gateway(result.ips, rollback);
+  cni::throw_if_interrupted();
+  set_up_container(netns, in_container, link, config, result);
   if (!config.disable_container_interface) host.wait_for_port();
   netns.within([&] { net::announce(in_container, link, interface::addresses_of(result)); });
   cni::throw_if_interrupted();

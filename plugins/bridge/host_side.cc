@@ -137,8 +137,8 @@ void HostSide::set_vlans(int port, const std::vector<net::BridgeVlan>& trunk) {
 void HostSide::wait_for_port() {
   // Asking for a link makes the kernel finish pending work on its carrier, so that the answer is yes at once; older
   // kernels take a moment.
-  const auto port = netlink_.link(port_);
-  if (port.is_operational() || net::wait_until_operational(port.index, kPortTimeout)) return;
+  port_as_found_ = netlink_.link(port_);
+  if (port_as_found_->is_operational() || net::wait_until_operational(port_as_found_->index, kPortTimeout)) return;
   throw Error(Code::kInternal, "bridge port in error state: " + port_ + " of " + bridge_.name +
                                    " cannot carry packets (operational state " +
                                    std::to_string(netlink_.link(port_).operational_state) + ")");
@@ -148,7 +148,7 @@ std::vector<cni::Interface> HostSide::interfaces(const std::string& version) {
   std::vector<cni::Interface> interfaces;
   const auto add = [&](const Link& link) { interfaces.push_back(cni::interface::describe(link, "", version)); };
   add(netlink_.link(bridge_.index));
-  add(netlink_.link(port_));
+  add(port_as_found_ ? *port_as_found_ : netlink_.link(port_));
   if (has_vlan_interface_) add(netlink_.link(config_.vlan_interface()));
   return interfaces;
 }

@@ -61,7 +61,8 @@ class HostSide {
   net::Netlink netlink_;
   std::optional<net::Link> found_at_first_;
   net::Link bridge_;
-  std::string port_;                    ///< The host's end of the veth pair.
+  std::string port_;  ///< The host's end of the veth pair.
+  std::optional<net::Link> port_as_found_;
   std::vector<std::string> own_ports_;  ///< Ports of the bridge made by this object.
   bool has_vlan_interface_ = false;
 };
