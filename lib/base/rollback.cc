@@ -2,6 +2,7 @@
 
 #include <cstdio>
 #include <exception>
+#include <future>
 #include <stdexcept>
 #include <utility>
 
@@ -35,6 +36,13 @@ void BestEffort::attempt(const std::string& name, const std::function<void()>& s
   } catch (const std::exception& error) {
     failures_.push_back(name + ": " + error.what());
   }
+}
+
+void BestEffort::attempt_both(const std::string& name, const std::function<void()>& step,
+                              const std::string& name_beside, const std::function<void()>& beside) {
+  auto second = std::async(std::launch::async, beside);
+  attempt(name, step);
+  attempt(name_beside, [&] { second.get(); });
 }
 
 void BestEffort::finish() const {

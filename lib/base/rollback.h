@@ -38,6 +38,10 @@ class BestEffort {
   /// Runs `step`; an exception becomes a collected message "NAME: what()".
   void attempt(const std::string& name, const std::function<void()>& step);
 
+  /// Runs two steps at the same time, `beside` in a thread of its own: each waits for the kernel.
+  void attempt_both(const std::string& name, const std::function<void()>& step, const std::string& name_beside,
+                    const std::function<void()>& beside);
+
   const std::vector<std::string>& failures() const { return failures_; }
 
   /// Throws std::runtime_error with all messages joined by "; " if there are any.

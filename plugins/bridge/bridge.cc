@@ -151,8 +151,9 @@ Result BridgePlugin::add(const Request& request) {
 
 void BridgePlugin::del(const Request& request) {
   cni::ipam::del_with(request, [&](base::BestEffort& cleanup) {
-    cleanup.attempt("delete interface " + request.ifname(), [&] { cni::veth::remove(request); });
-    cleanup.attempt("remove masquerading", [&] { cni::Masquerade::remove(request); });
+    cleanup.attempt_both(
+        "delete interface " + request.ifname(), [&] { cni::veth::remove(request); }, "remove masquerading",
+        [&] { cni::Masquerade::remove(request); });
     cleanup.attempt("end the check for spoofed addresses", [&] {
       if (!checks_spoofing(request)) return;
       cni::translating_firewall_errors([&] { firewall::SpoofCheck::remove(cni::owner_of(request)); });

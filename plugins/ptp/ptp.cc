@@ -104,8 +104,9 @@ Result PtpPlugin::add(const Request& request) {
 
 void PtpPlugin::del(const Request& request) {
   cni::ipam::del_with(request, [&](base::BestEffort& cleanup) {
-    cleanup.attempt("delete interface " + request.ifname(), [&] { cni::veth::remove(request); });
-    cleanup.attempt("remove masquerading", [&] { Masquerade::remove(request); });
+    cleanup.attempt_both(
+        "delete interface " + request.ifname(), [&] { cni::veth::remove(request); }, "remove masquerading",
+        [&] { Masquerade::remove(request); });
   });
 }
 

@@ -5,7 +5,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <chrono>
 #include <fstream>
+#include <future>
 
 #include "base/encode.h"
 #include "base/error.h"
@@ -75,6 +77,28 @@ TEST(BestEffortTest, TriesEverythingAndReportsAllFailuresAtOnce) {
   cleanup.attempt("c", [&] { last_ran = true; });
   EXPECT_TRUE(last_ran);
   EXPECT_EQ("a: 1; b: 2", message_of([&] { cleanup.finish(); }));
+}
+
+TEST(BestEffortTest, TwoStepsRunAtTheSameTime) {
+  BestEffort cleanup;
+  std::promise<void> first_runs;
+  std::promise<void> second_runs;
+  const auto wait_for = [](std::promise<void>& other) {
+    const auto status = other.get_future().wait_for(std::chrono::seconds(10));
+    throw std::runtime_error(status == std::future_status::ready ? "met" : "alone");
+  };
+  cleanup.attempt_both(
+      "a",
+      [&] {
+        first_runs.set_value();
+        wait_for(second_runs);
+      },
+      "b",
+      [&] {
+        second_runs.set_value();
+        wait_for(first_runs);
+      });
+  EXPECT_EQ("a: met; b: met", message_of([&] { cleanup.finish(); }));
 }
 
 TEST(AtomicFileTest, ReplacesTheContentAndLeavesNoTemporaryFile) {
