@@ -69,7 +69,11 @@ void read_range_sets(const JsonObject& object, const char* key, std::vector<Rang
 std::vector<RangeSetText> read_all_range_sets(const JsonObject& config, const JsonObject& ipam) {
   std::vector<RangeSetText> sets;
   if (const auto runtime = config.object("runtimeConfig")) read_range_sets(*runtime, "ipRanges", sets);
-  if (!ipam.string("subnet").value_or("").empty()) sets.push_back({RangeText::read(ipam)});
+  if (!ipam.string("subnet").value_or("").empty()) {
+    sets.push_back({RangeText::read(ipam)});
+  } else {
+    for (const char* key : {"rangeStart", "rangeEnd", "gateway"}) address(ipam, key);  // of no effect, but not nonsense
+  }
   read_range_sets(ipam, "ranges", sets);
   return sets;
 }

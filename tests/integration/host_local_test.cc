@@ -194,6 +194,8 @@ TEST_F(HostLocalTest, EveryMistakeHasItsCodeAndLeavesNoTrace) {
               HasSubstr("ipam.ranges[0][0].gateway: invalid IP address \"10.2.0.01\""));
   EXPECT_THAT(msg(R"("ranges": [[{"rangeStart": "10.2.0.1"}]])"), HasSubstr("ipam.ranges[0][0]"));
   EXPECT_THAT(msg(R"("ranges": [{"subnet": "10.2.0.0/24"}])"), HasSubstr("ipam.ranges[0]"));
+  EXPECT_THAT(msg(R"("ranges": [[{"subnet": "10.2.0.0/24"}]], "rangeStart": 7)"), HasSubstr("ipam.rangeStart"));
+  EXPECT_THAT(msg(R"("ranges": [[{"subnet": "10.2.0.0/24"}]], "gateway": "x")"), HasSubstr("ipam.gateway"));
   EXPECT_THAT(msg(R"("ranges": [[{"subnet": "10.2.0.0/24"}]], "routes": [{"dst": "nowhere"}])"), HasSubstr("nowhere"));
   EXPECT_THAT(msg(R"("ranges": [[{"subnet": "10.2.0.0/24"}]], "resolvConf": "/nope")"), HasSubstr("/nope"));
   EXPECT_THAT(msg(R"("ranges": [[{"subnet": "10.2.0.0/24"}]])", 4, {"ADD", "a", "IP=10.2"}), HasSubstr("IP=10.2"));
