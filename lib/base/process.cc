@@ -161,6 +161,12 @@ std::string CommandResult::status_text() const {
   return "signal: " + text;
 }
 
+std::vector<std::string> own_environment() {
+  std::vector<std::string> env;
+  for (char** entry = environ; *entry != nullptr; ++entry) env.emplace_back(*entry);
+  return env;
+}
+
 CommandResult run_command(const Command& command) {
   const auto start = std::chrono::steady_clock::now();
   CommandResult result;

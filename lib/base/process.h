@@ -35,6 +35,9 @@ struct CommandResult {
   std::string status_text() const;
 };
 
+/// The calling process' environment, "KEY=VALUE" each.
+std::vector<std::string> own_environment();
+
 /// Runs a program in a process group of its own and waits for it; no descriptor but 0, 1 and 2 is inherited, signal
 /// dispositions and mask are the defaults. Does not wait for grandchildren that keep the pipes open after it ended.
 /// Throws SystemError "run PATH: …" if it cannot be started.

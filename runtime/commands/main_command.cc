@@ -26,7 +26,10 @@ constexpr Command kCommands[] = {
     {"features", "show the enabled features", features_command},
     {"kill", "send a signal to the container's init process", kill_command},
     {"list", "list the containers of the given root", list_command},
+    {"pause", "suspend all processes of a container", pause_command},
     {"port", "list the published ports of a container", port_command},
+    {"ps", "list the processes of a container", ps_command},
+    {"resume", "resume all processes of a paused container", resume_command},
     {"run", "create and run a container", run_command},
     {"spec", "create a new specification file", spec_command},
     {"start", "execute the process of a created container", start_command},
@@ -34,7 +37,7 @@ constexpr Command kCommands[] = {
 };
 
 /// runc's commands that this runtime does not do yet: clients get told so, and that the name is right.
-constexpr const char* kCommandsToCome[] = {"checkpoint", "events", "pause", "ps", "restore", "resume", "update"};
+constexpr const char* kCommandsToCome[] = {"checkpoint", "events", "restore", "update"};
 
 constexpr int kFailure = 1;
 constexpr int kUnknownCommand = 3;

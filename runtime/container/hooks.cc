@@ -20,15 +20,9 @@ std::string tail(const std::string& text) {
 
 using Environment = std::vector<std::string>;
 
-Environment own_environment() {
-  Environment env;
-  for (char** entry = environ; *entry != nullptr; ++entry) env.emplace_back(*entry);
-  return env;
-}
-
 Environment environment_of(const oci::Hook& hook, const std::string& stage,
                            const std::optional<Environment>& fallback) {
-  Environment env = hook.env ? *hook.env : fallback ? *fallback : own_environment();
+  Environment env = hook.env ? *hook.env : fallback ? *fallback : base::own_environment();
   const std::string key = "OCI_HOOK_STAGE=";
   std::erase_if(env, [&](const std::string& entry) { return entry.rfind(key, 0) == 0; });
   env.push_back(key + stage);

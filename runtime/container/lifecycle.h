@@ -45,6 +45,12 @@ int run_container(Store& store, const RunOptions& options, const oci::Config& co
 /// --all.
 void kill_container(Store& store, const std::string& id, int signal, bool all);
 
+/// Freezes a running or created container; throws `container not running` for any other. Returns when all of it stands
+/// still.
+void pause_container(const Store& store, const std::string& id);
+/// Throws `container not paused`.
+void resume_container(const Store& store, const std::string& id);
+
 /// Removes a stopped or created container (with `force` any): kill, cgroup, poststop hooks, state directory. Failures
 /// of clean-up steps and hooks are returned as warnings.
 std::vector<std::string> delete_container(Store& store, const std::string& id, bool force);

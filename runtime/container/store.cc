@@ -130,8 +130,8 @@ std::string status_of(const Store& store, const Record& record) {
   if (record.pid == 0) return "creating";
   const auto start_time = process_start_time(record.pid);
   if (start_time == 0 || start_time != record.start_time) return "stopped";
-  if (exists(store.fifo_path(record.id))) return "created";
-  return Cgroup::open(record.cgroups)->is_frozen() ? "paused" : "running";
+  if (Cgroup::open(record.cgroups)->is_frozen()) return "paused";
+  return exists(store.fifo_path(record.id)) ? "created" : "running";
 }
 
 uint64_t process_start_time(pid_t pid) {

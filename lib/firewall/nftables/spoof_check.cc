@@ -22,7 +22,6 @@ namespace expr = netfilter::expr;
 using netfilter::Batch;
 using netfilter::Bytes;
 using netfilter::Change;
-using netfilter::Element;
 using netfilter::TableName;
 using netfilter::Tables;
 
