@@ -282,6 +282,13 @@ void Netlink::set_alias(int index, const std::string& alias) {
   connection_->change(std::move(message), "set alias of link " + number(index) + " to \"" + alias + "\"");
 }
 
+void Netlink::set_alias(const std::string& name, const std::string& alias) {
+  auto message = link_message(RTM_NEWLINK, 0);
+  message.put(IFLA_IFNAME, name);
+  message.put_bytes(IFLA_IFALIAS, alias.data(), alias.size());
+  connection_->change(std::move(message), "set alias of link " + name + " to \"" + alias + "\"");
+}
+
 void Netlink::set_promiscuous(int index, bool on) {
   connection_->change(link_message(RTM_NEWLINK, index, 0, on ? IFF_PROMISC : 0, IFF_PROMISC),
                       std::string(on ? "set" : "unset") + " promiscuous mode of link " + number(index));

@@ -144,10 +144,8 @@ void BandwidthPlugin::check(const Request& request) {
 }
 
 void BandwidthPlugin::gc(const Request& request) {
-  const auto valid = request.valid_attachments();
-  if (!valid) return;
   auto netlink = net::Netlink::here();
-  ifb::collect_garbage(netlink, request.network(), *valid);
+  ifb::collect_garbage(netlink, request);
 }
 
 void BandwidthPlugin::status(const Request& request) {

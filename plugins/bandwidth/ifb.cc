@@ -3,10 +3,10 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
-#include <set>
 
 #include "base/encode.h"
 #include "base/error.h"
+#include "cni/plugin/owner_alias.h"
 
 namespace berth::bandwidth::ifb {
 
@@ -14,8 +14,7 @@ namespace {
 
 using cni::Request;
 
-constexpr size_t kLongestWord = 80;
-constexpr size_t kDigits = 40;
+constexpr const char* kAlias = "cni-bandwidth";
 
 std::string name_of(const std::string& hashed) {
   constexpr size_t kNameDigits = 12;
@@ -31,18 +30,6 @@ std::string own_name(const Request& request) {
   return name_of(request.network() + ":" + request.container_id() + ":" + request.ifname());
 }
 
-std::string word(const std::string& text) {
-  return text.size() <= kLongestWord ? text : "#" + base::sha512_hex(text).substr(0, kDigits);
-}
-
-std::string alias_prefix(const std::string& network) {
-  return "cni-bandwidth " + word(network) + " ";
-}
-
-std::string alias_of(const std::string& network, const std::string& container_id, const std::string& ifname) {
-  return alias_prefix(network) + word(container_id) + " " + ifname;
-}
-
 bool is_recorded(const Request& request, const std::string& name) {
   const auto& previous = request.previous();
   return !previous || std::any_of(previous->interfaces.begin(), previous->interfaces.end(),
@@ -51,7 +38,7 @@ bool is_recorded(const Request& request, const std::string& name) {
 
 bool belongs_to(const net::Link& link, const Request& request) {
   if (link.kind != "ifb") return false;
-  if (!link.alias.empty()) return link.alias == alias_of(request.network(), request.container_id(), request.ifname());
+  if (!link.alias.empty()) return link.alias == cni::owner_alias::of(kAlias, request);
   return link.name == own_name(request) || is_recorded(request, link.name);
 }
 
@@ -62,7 +49,7 @@ net::Link create(net::Netlink& host, const Request& request, unsigned mtu, base:
     if (!host.create_ifb(name, mtu)) continue;
     rollback.add("delete link " + name, [&host, name] { host.delete_link(name); });
     auto link = host.link(name);
-    host.set_alias(link.index, alias_of(request.network(), request.container_id(), request.ifname()));
+    host.set_alias(link.index, cni::owner_alias::of(kAlias, request));
     return link;
   }
   throw base::SystemError("create ifb " + own_name(request), EEXIST);
@@ -76,17 +63,8 @@ std::optional<net::Link> find(net::Netlink& host, const Request& request) {
   return std::nullopt;
 }
 
-void collect_garbage(net::Netlink& host, const std::string& network, const std::vector<cni::Attachment>& valid) {
-  std::set<std::string> aliases;
-  for (const auto& attachment : valid) {
-    aliases.insert(alias_of(network, attachment.container_id, attachment.ifname));
-  }
-  base::BestEffort cleanup;
-  for (const auto& link : host.links()) {
-    if (link.kind != "ifb" || !link.alias.starts_with(alias_prefix(network)) || aliases.contains(link.alias)) continue;
-    cleanup.attempt("delete link " + link.name, [&] { host.delete_link(link.index); });
-  }
-  cleanup.finish();
+void collect_garbage(net::Netlink& host, const Request& request) {
+  cni::owner_alias::collect_garbage(host, "ifb", kAlias, request);
 }
 
 }  // namespace berth::bandwidth::ifb

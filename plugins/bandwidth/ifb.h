@@ -10,11 +10,7 @@
 #include "net/netlink.h"
 
 /// The intermediate functional block through which an attachment's outgoing packets pass. Its alias says whose it is,
-/// since its name is but a hash:
-///
-///     cni-bandwidth NETWORK CONTAINERID IFNAME
-///
-/// where a network or container id of more than 80 bytes is replaced by '#' and 40 digits of its SHA-512.
+/// since its name is but a hash: "cni-bandwidth NETWORK CONTAINERID IFNAME" (cni/plugin/owner_alias.h).
 namespace berth::bandwidth::ifb {
 
 /// Makes one, up, for this attachment. The first interface of a container on a network gets the reference's name,
@@ -26,6 +22,6 @@ net::Link create(net::Netlink& host, const cni::Request& request, unsigned mtu, 
 std::optional<net::Link> find(net::Netlink& host, const cni::Request& request);
 
 /// Deletes those of the request's network whose alias names no valid attachment.
-void collect_garbage(net::Netlink& host, const std::string& network, const std::vector<cni::Attachment>& valid);
+void collect_garbage(net::Netlink& host, const cni::Request& request);
 
 }  // namespace berth::bandwidth::ifb

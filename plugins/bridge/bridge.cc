@@ -116,7 +116,7 @@ Result BridgePlugin::add(const Request& request) {
   base::Rollback rollback;
   std::optional<cni::ipam::Addition> addition;
   if (config.has_ipam) addition.emplace(request, rollback);
-  host.attach(netns, request.ifname(), rollback);
+  host.attach(netns, request, rollback);
   if (config.spoof_check) check_spoofing(request, host, in_container, rollback);
   const auto link = prepare_container(netns, in_container, request.ifname(), config);
   cni::throw_if_interrupted();
@@ -163,6 +163,7 @@ void BridgePlugin::del(const Request& request) {
 
 void BridgePlugin::gc(const Request& request) {
   base::BestEffort cleanup;
+  cleanup.attempt("delete stale interfaces", [&] { cni::veth::collect_garbage(request); });
   cleanup.attempt("remove stale masquerading", [&] { cni::Masquerade::collect_garbage(request); });
   cleanup.attempt("end stale checks for spoofed addresses", [&] {
     if (!checks_spoofing(request)) return;

@@ -25,11 +25,11 @@ constexpr std::chrono::milliseconds kPortTimeout{2500};
 
 }  // namespace
 
-void HostSide::attach(const net::NetNs& container, const std::string& ifname, base::Rollback& rollback) {
+void HostSide::attach(const net::NetNs& container, const cni::Request& request, base::Rollback& rollback) {
   for (int attempt = 1;; ++attempt) {
     try {
       ensure_bridge(rollback);
-      create_port(container, ifname, rollback);
+      create_port(container, request, rollback);
       break;
     } catch (const SystemError& error) {
       // A concurrent ADD that failed may delete the bridge it made between our finding it and our joining it.
@@ -102,12 +102,12 @@ bool HostSide::is_shared() {
   });
 }
 
-void HostSide::create_port(const net::NetNs& container, const std::string& ifname, base::Rollback& rollback) {
+void HostSide::create_port(const net::NetNs& container, const cni::Request& request, base::Rollback& rollback) {
   net::VethPair pair;
   pair.near.master = bridge_.index;
   pair.far.mac = config_.mac;
   pair.mtu = config_.mtu;
-  port_ = cni::veth::create(netlink_, container, ifname, pair);
+  port_ = cni::veth::create(netlink_, container, request, pair);
   own_ports_.push_back(port_);
   rollback.add("delete link " + port_, [this] { detach(); });
 }

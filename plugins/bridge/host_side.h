@@ -22,9 +22,9 @@ class HostSide {
   HostSide(const HostSide&) = delete;
   HostSide& operator=(const HostSide&) = delete;
 
-  /// Makes the bridge if it is missing, and a veth pair between it and interface `ifname` of the container.
+  /// Makes the bridge if it is missing, and a veth pair between it and the request's interface of the container.
   /// The container's end is left down. Any number of processes may do so at once with the same bridge.
-  void attach(const net::NetNs& container, const std::string& ifname, base::Rollback& rollback);
+  void attach(const net::NetNs& container, const cni::Request& request, base::Rollback& rollback);
 
   /// The name of the host's end of the veth pair, once it is attached.
   const std::string& port() const { return port_; }
@@ -47,7 +47,7 @@ class HostSide {
   void create_bridge_unless_there();
   bool has_bridge();
   void restore_bridge(bool created, const net::Link& before);
-  void create_port(const net::NetNs& container, const std::string& ifname, base::Rollback& rollback);
+  void create_port(const net::NetNs& container, const cni::Request& request, base::Rollback& rollback);
   void configure_port();
   void set_vlans(int port, const std::vector<net::BridgeVlan>& trunk);
   net::Link ensure_vlan_interface(base::Rollback& rollback);

@@ -81,7 +81,7 @@ Result PtpPlugin::add(const Request& request) {
 
   net::VethPair pair;
   pair.mtu = config.mtu;
-  const auto name = cni::veth::create(host, netns, request.ifname(), pair);
+  const auto name = cni::veth::create(host, netns, request, pair);
   rollback.add("delete link " + name, [&] { host.delete_link(name); });
   const auto host_end = host.link(name);
   set_up_host(host, host_end, result);
@@ -112,6 +112,7 @@ void PtpPlugin::del(const Request& request) {
 
 void PtpPlugin::gc(const Request& request) {
   base::BestEffort cleanup;
+  cleanup.attempt("delete stale interfaces", [&] { cni::veth::collect_garbage(request); });
   cleanup.attempt("remove stale masquerading", [&] { Masquerade::collect_garbage(request); });
   if (cni::ipam::configured(request)) cleanup.attempt("collect stale addresses", [&] { cni::ipam::gc(request); });
   cleanup.finish();

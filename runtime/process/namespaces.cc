@@ -60,7 +60,7 @@ NamespacePlan NamespacePlan::from(const oci::Linux& config) {
     }
   }
   std::stable_partition(plan.joined.begin(), plan.joined.end(),
-                        [](const Joined& joined) { return joined.type == NamespaceType::kUser; });
+                        [](const Joined& each) { return each.type == NamespaceType::kUser; });
   return plan;
 }
 

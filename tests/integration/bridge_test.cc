@@ -636,6 +636,13 @@ TEST_F(BridgeTest, GarbageOfAttachmentsThatAreNotValidIsCollected) {
   expect_ok("GC");
   EXPECT_THAT(masquerade_rules(), AllOf(Not(HasSubstr("10.1.0.2")), HasSubstr("10.1.0.3")));
   EXPECT_THAT(host_state(), AllOf(Not(HasSubstr("/networks/net/10.1.0.2")), HasSubstr("/networks/net/10.1.0.3")));
+  // Its namespace lives, its interface does not; that of the valid attachment, and of other networks, does.
+  EXPECT_FALSE(inside().find_link("eth0"));
+  EXPECT_TRUE(net::Netlink::in(other.open()).find_link("eth0"));
+  config_["name"] = "other";
+  config_["cni.dev/valid-attachments"] = Json::array();
+  expect_ok("GC");
+  EXPECT_TRUE(net::Netlink::in(other.open()).find_link("eth0"));
 }
 
 TEST_F(BridgeTest, StatusSaysWhetherAddWouldWork) {

@@ -367,6 +367,8 @@ TEST_F(PtpTest, GarbageCollectionRemovesWhatIsNotValidAnyMore) {
   expect_ok("GC");
   EXPECT_THAT(masquerade_rules(), AllOf(HasSubstr("10.1.0.3"), Not(HasSubstr("10.1.0.2"))));
   EXPECT_THAT(leases(), ElementsAre("10.1.0.3"));
+  EXPECT_FALSE(inside().find_link("eth0"));
+  EXPECT_TRUE(net::Netlink::in(sibling.open()).find_link("eth0"));
 }
 
 TEST_F(PtpTest, StatusIsThatOfIpam) {

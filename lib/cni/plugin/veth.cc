@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "cni/error.h"
 #include "cni/plugin/interface.h"
+#include "cni/plugin/owner_alias.h"
 
 namespace berth::cni::veth {
 
@@ -12,6 +13,7 @@ namespace {
 
 constexpr int kAttempts = 10;
 constexpr const char* kKind = "veth";
+constexpr const char* kAlias = "cni-veth";
 
 /// False if the random name was taken.
 bool try_create(net::Netlink& host, const net::NetNs& container, const net::VethPair& pair) {
@@ -39,14 +41,15 @@ void delete_host_end(const Request& request) {
 
 }  // namespace
 
-std::string create(net::Netlink& host, const net::NetNs& container, const std::string& ifname, net::VethPair pair) {
+std::string create(net::Netlink& host, const net::NetNs& container, const Request& request, net::VethPair pair) {
   pair.near.tx_queue_length = 0;
   pair.near_up = true;
-  pair.far.name = ifname;
+  pair.far.name = request.ifname();
   pair.far.netns = &container;
   for (int attempt = 0; attempt < kAttempts; ++attempt) {
     pair.near.name = net::random_veth_name();
     if (!try_create(host, container, pair)) continue;
+    host.set_alias(pair.near.name, owner_alias::of(kAlias, request));
     interface::ignore_router_advertisements(pair.near.name);
     return pair.near.name;
   }
@@ -60,6 +63,11 @@ void remove(const Request& request) {
   const auto link = container.find_link(request.ifname());
   // Anything but a veth is what made ADD fail, and somebody else's.
   if (link && link->kind == kKind) container.delete_link(link->index);
+}
+
+void collect_garbage(const Request& request) {
+  auto host = net::Netlink::here();
+  owner_alias::collect_garbage(host, kKind, kAlias, request);
 }
 
 net::Link check_host_end(net::Netlink& host, const net::Link& link, const Result& previous) {

@@ -12,14 +12,17 @@
 namespace berth::cni::veth {
 
 /// Makes the pair: `pair.near` on the host, under a random name and up, with no transmit queue (the container's end has
-/// one); `pair.far` in `container` as CNI_IFNAME `ifname`, down. Returns the host's end's name.
+/// one) and the attachment as its alias; `pair.far` in `container` as CNI_IFNAME, down. Returns the host's end's name.
 /// Throws Error(kInvalidEnvironment) if the container has an interface of that name, base::SystemError.
-std::string create(net::Netlink& host, const net::NetNs& container, const std::string& ifname, net::VethPair pair);
+std::string create(net::Netlink& host, const net::NetNs& container, const Request& request, net::VethPair pair);
 
 /// DEL: deletes the pair whose end in the container is CNI_IFNAME; if the namespace cannot be reached any more but may
 /// still be alive, the one whose host's end prevResult names. Whatever is gone is no failure, and what is no veth is
 /// somebody else's.
 void remove(const Request& request);
+
+/// GC: deletes the pairs of the network's attachments that are not valid any more though their namespaces live.
+void collect_garbage(const Request& request);
 
 /// CHECK: the host's end of the container's `link`: one that `previous` names, up, with the hardware address it says.
 /// Throws Error(kInternal).
