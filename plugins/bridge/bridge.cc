@@ -162,16 +162,15 @@ void BridgePlugin::del(const Request& request) {
 }
 
 void BridgePlugin::gc(const Request& request) {
-  base::BestEffort cleanup;
-  cleanup.attempt("delete stale interfaces", [&] { cni::veth::collect_garbage(request); });
-  cleanup.attempt("remove stale masquerading", [&] { cni::Masquerade::collect_garbage(request); });
-  cleanup.attempt("end stale checks for spoofed addresses", [&] {
-    if (!checks_spoofing(request)) return;
-    cni::translating_firewall_errors(
-        [&] { firewall::SpoofCheck::collect_garbage(request.network(), cni::is_valid_in(request)); });
+  cni::ipam::gc_with(request, [&](base::BestEffort& cleanup) {
+    cleanup.attempt("delete stale interfaces", [&] { cni::veth::collect_garbage(request); });
+    cleanup.attempt("remove stale masquerading", [&] { cni::Masquerade::collect_garbage(request); });
+    cleanup.attempt("end stale checks for spoofed addresses", [&] {
+      if (!checks_spoofing(request)) return;
+      cni::translating_firewall_errors(
+          [&] { firewall::SpoofCheck::collect_garbage(request.network(), cni::is_valid_in(request)); });
+    });
   });
-  if (cni::ipam::configured(request)) cleanup.attempt("collect stale addresses", [&] { cni::ipam::gc(request); });
-  cleanup.finish();
 }
 
 void BridgePlugin::status(const Request& request) {

@@ -111,11 +111,10 @@ void PtpPlugin::del(const Request& request) {
 }
 
 void PtpPlugin::gc(const Request& request) {
-  base::BestEffort cleanup;
-  cleanup.attempt("delete stale interfaces", [&] { cni::veth::collect_garbage(request); });
-  cleanup.attempt("remove stale masquerading", [&] { Masquerade::collect_garbage(request); });
-  if (cni::ipam::configured(request)) cleanup.attempt("collect stale addresses", [&] { cni::ipam::gc(request); });
-  cleanup.finish();
+  cni::ipam::gc_with(request, [&](base::BestEffort& cleanup) {
+    cleanup.attempt("delete stale interfaces", [&] { cni::veth::collect_garbage(request); });
+    cleanup.attempt("remove stale masquerading", [&] { Masquerade::collect_garbage(request); });
+  });
 }
 
 void PtpPlugin::status(const Request& request) {

@@ -123,6 +123,18 @@ void del_with(const Request& request, const std::function<void(base::BestEffort&
   cleanup.finish();
 }
 
+void gc_with(const Request& request, const std::function<void(base::BestEffort&)>& detach) {
+  base::BestEffort cleanup;
+  const auto release = [&] {
+    if (configured(request)) cleanup.attempt("collect stale addresses", [&] { gc(request); });
+  };
+  const bool release_first = releases_through_the_interface(request);
+  if (release_first) release();
+  detach(cleanup);
+  if (!release_first) release();
+  cleanup.finish();
+}
+
 void check(const Request& request) {
   call(request, "CHECK");
 }

@@ -53,6 +53,8 @@ void del(const Request& request);
 /// is configured) may give them to somebody else. All is tried; throws one error that names every failure, or the
 /// delegate's own if that is the only one.
 void del_with(const Request& request, const std::function<void(base::BestEffort&)>& detach);
+/// GC, in the same order: `detach` takes away the interfaces of attachments that are not valid any more.
+void gc_with(const Request& request, const std::function<void(base::BestEffort&)>& detach);
 /// DHCP: a lease is given back through the interface that has it, so that goes last.
 bool releases_through_the_interface(const Request& request);
 void check(const Request& request);
