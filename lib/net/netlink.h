@@ -92,7 +92,6 @@ class Netlink {
   void set_mtu(int index, unsigned mtu);
   void set_promiscuous(int index, bool on);
   /// A text of at most 255 bytes that the kernel keeps with the link (IFLA_IFALIAS).
-  void set_alias(int index, const std::string& alias);
   void set_alias(const std::string& name, const std::string& alias);
   void set_all_multicast(int index, bool on);
   void set_tx_queue_length(int index, unsigned length);

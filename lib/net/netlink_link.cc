@@ -276,16 +276,10 @@ void Netlink::set_mtu(int index, unsigned mtu) {
   connection_->change(std::move(message), "set MTU of link " + number(index) + " to " + std::to_string(mtu));
 }
 
-void Netlink::set_alias(int index, const std::string& alias) {
-  auto message = link_message(RTM_NEWLINK, index);
-  message.put_bytes(IFLA_IFALIAS, alias.data(), alias.size());  // the kernel wants no zero byte
-  connection_->change(std::move(message), "set alias of link " + number(index) + " to \"" + alias + "\"");
-}
-
 void Netlink::set_alias(const std::string& name, const std::string& alias) {
   auto message = link_message(RTM_NEWLINK, 0);
   message.put(IFLA_IFNAME, name);
-  message.put_bytes(IFLA_IFALIAS, alias.data(), alias.size());
+  message.put_bytes(IFLA_IFALIAS, alias.data(), alias.size());  // the kernel wants no zero byte
   connection_->change(std::move(message), "set alias of link " + name + " to \"" + alias + "\"");
 }
 

@@ -48,9 +48,8 @@ net::Link create(net::Netlink& host, const Request& request, unsigned mtu, base:
   for (const auto& name : {shared_name(request), own_name(request)}) {
     if (!host.create_ifb(name, mtu)) continue;
     rollback.add("delete link " + name, [&host, name] { host.delete_link(name); });
-    auto link = host.link(name);
-    host.set_alias(link.index, cni::owner_alias::of(kAlias, request));
-    return link;
+    host.set_alias(name, cni::owner_alias::of(kAlias, request));
+    return host.link(name);
   }
   throw base::SystemError("create ifb " + own_name(request), EEXIST);
 }

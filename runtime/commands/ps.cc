@@ -22,7 +22,8 @@ std::string host_ps(Words options) {
   command.argv = std::move(options);
   command.argv.insert(command.argv.begin(), "ps");
   const auto result = base::run_command(command);
-  if (!result.ok()) throw std::runtime_error(result.status_text() + ": " + result.output + result.error);
+  if (!result.ok())
+    throw std::runtime_error(command.path + ": " + result.status_text() + ": " + result.output + result.error);
   return result.output;
 }
 

@@ -1,7 +1,7 @@
 // pause, resume and ps, beside Debian's runc where both can say something.
 
 #include <gmock/gmock.h>
-#include <sys/wait.h>
+#include <unistd.h>
 
 #include "base/file.h"
 #include "base/json.h"

@@ -3,6 +3,7 @@
 #include <cerrno>
 
 #include "base/error.h"
+#include "base/rollback.h"
 #include "cni/error.h"
 #include "cni/plugin/interface.h"
 #include "cni/plugin/owner_alias.h"
@@ -49,8 +50,11 @@ std::string create(net::Netlink& host, const net::NetNs& container, const Reques
   for (int attempt = 0; attempt < kAttempts; ++attempt) {
     pair.near.name = net::random_veth_name();
     if (!try_create(host, container, pair)) continue;
+    base::Rollback rollback;
+    rollback.add("delete link " + pair.near.name, [&] { host.delete_link(pair.near.name); });
     host.set_alias(pair.near.name, owner_alias::of(kAlias, request));
     interface::ignore_router_advertisements(pair.near.name);
+    rollback.dismiss();
     return pair.near.name;
   }
   throw Error(Code::kInternal, "no random name for the host's end of the veth is free");
