@@ -51,6 +51,7 @@ Json linux_features() {
   features["capabilities"] = capabilities();
   features["cgroup"] = Json{{"v1", true}, {"v2", true}, {"systemd", false}, {"systemdUser", false}, {"rdma", false}};
   for (const char* absent : {"seccomp", "apparmor", "selinux", "intelRdt", "netDevices"}) features[absent] = disabled;
+  features["memoryPolicy"] = Json{{"modes", oci::memory_policy_modes()}, {"flags", oci::memory_policy_flags()}};
   features["mountExtensions"]["idmap"] = disabled;
   return features;
 }

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/json_fwd.h"
+#include "oci/settings.h"
 
 /// The OCI runtime specification 1.3.0: config.json as C++ values.
 namespace berth::oci {
@@ -43,6 +44,9 @@ struct Process {
   std::vector<Rlimit> rlimits;
   bool no_new_privileges = false;
   std::optional<int> oom_score_adj;
+  std::optional<Scheduler> scheduler;
+  std::optional<IoPriority> io_priority;
+  CpuAffinity exec_cpu_affinity;
 };
 
 struct Root {
@@ -155,6 +159,8 @@ struct Linux {
   std::string rootfs_propagation;
   std::vector<std::string> masked_paths, readonly_paths;
   std::map<std::string, std::string> sysctl;
+  std::optional<Personality> personality;
+  std::optional<MemoryPolicy> memory_policy;
 
   /// The namespace of this type, or nullptr if the container shares the runtime's.
   const Namespace* find(NamespaceType type) const;

@@ -20,6 +20,11 @@ Process read_process(const base::JsonObject& process);
 Linux read_linux(const base::JsonObject& linux_object);
 Resources read_resources(const base::JsonObject& resources);
 Hooks read_hooks(const base::JsonObject& hooks);
+Scheduler read_scheduler(const base::JsonObject& scheduler);
+IoPriority read_io_priority(const base::JsonObject& priority);
+CpuAffinity read_cpu_affinity(const base::JsonObject& affinity);
+Personality read_personality(const base::JsonObject& personality);
+MemoryPolicy read_memory_policy(const base::JsonObject& policy);
 
 /// Checks that concern several parts of the configuration at once. Throws base::JsonError.
 void validate(const Config& config);

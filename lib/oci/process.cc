@@ -134,6 +134,9 @@ Process read_process(const base::JsonObject& object) {
   process.rlimits = read_rlimits(object);
   process.no_new_privileges = object.boolean("noNewPrivileges").value_or(false);
   if (const auto score = object.integer("oomScoreAdj", -1000, 1000)) process.oom_score_adj = static_cast<int>(*score);
+  if (const auto scheduler = object.object("scheduler")) process.scheduler = read_scheduler(*scheduler);
+  if (const auto priority = object.object("ioPriority")) process.io_priority = read_io_priority(*priority);
+  if (const auto affinity = object.object("execCPUAffinity")) process.exec_cpu_affinity = read_cpu_affinity(*affinity);
   return process;
 }
 

@@ -11,15 +11,14 @@ namespace {
 
 // Support for a feature begins with deleting its line here.
 constexpr const char* kProcessProperties[] = {
-    "scheduler", "ioPriority", "execCPUAffinity", "apparmorProfile", "selinuxLabel",
+    "apparmorProfile",
+    "selinuxLabel",
 };
 
 constexpr const char* kProperties[] = {
     "linux.seccomp",
     "linux.intelRdt",
     "linux.netDevices",
-    "linux.memoryPolicy",
-    "linux.personality",
     "linux.mountLabel",
     "linux.resources.network",
     "linux.resources.rdma",

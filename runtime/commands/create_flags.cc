@@ -77,6 +77,8 @@ CreateFlags::Prepared CreateFlags::prepare(const Globals& globals, const std::st
     check_console(process->terminal, detached, console_socket_);
     warn_of_unknown_capabilities(*process);
   }
+  const auto& personality = prepared.config.linux_.personality;
+  if (personality && personality->has_flags) log_warning("ignoring linux.personality.flags: none are defined");
   return prepared;
 }
 

@@ -20,6 +20,7 @@
 #include "container/hooks.h"
 #include "container/lifecycle.h"
 #include "process/init.h"
+#include "process/settings.h"
 #include "security/rlimits.h"
 
 namespace berth::runtime {
@@ -150,6 +151,7 @@ void Creation::clone_init() {
   take_over(pid, std::move(pidfd));
   theirs.close();
   if (!cgroup_directory) cgroup_->join(pid);
+  reset_cpu_affinity(pid);
   if (config_.process && config_.process->oom_score_adj) {
     base::write_existing("/proc/" + std::to_string(pid) + "/oom_score_adj",
                          std::to_string(*config_.process->oom_score_adj));

@@ -18,6 +18,7 @@
 #include "process/init.h"
 #include "process/lookup.h"
 #include "process/namespaces.h"
+#include "process/settings.h"
 #include "process/sync.h"
 #include "process/terminal.h"
 #include "security/rlimits.h"
@@ -31,6 +32,7 @@ namespace {
 /// What the joining process needs; read copy-on-write by the child.
 struct ExecContext {
   const oci::Process& process;
+  const oci::Linux& linux_;  ///< Of the container.
   const ExecOptions& options;
   base::Fd target;       ///< pidfd of the container's init process.
   base::Fd target_root;  ///< Its root directory, for containers without a mount namespace of their own.
@@ -74,6 +76,7 @@ void join_namespaces(const ExecContext& context) {
     context.sync.send(Step::kReady);
     context.sync.expect(Step::kGo);
     close_on_exec_from(3 + context.options.preserve_fds);
+    apply_settings(context.process, context.linux_);
     const auto env = complete_environment(context.process);
     const bool entered = enter_directory(context.process.cwd, false);
     become(context.process);
@@ -135,12 +138,23 @@ pid_t clone_into(const base::Fd& directory, const Record& record, const ExecOpti
   return clone_process(0, beside_init->directory().get(), pidfd);
 }
 
+/// Where it runs from here on; where it has run so far was inherited from us.
+void place_on_cpus(pid_t pid, const oci::CpuAffinity& affinity) {
+  if (affinity.final) {
+    set_cpu_affinity(pid, *affinity.final, "process.execCPUAffinity.final");
+  } else if (!affinity.initial) {
+    reset_cpu_affinity(pid);
+  }
+}
+
 /// The parent's side, up to the point where the program runs.
 Joined start_process(const Record& record, ExecContext& context, SyncChannel ours) {
   const auto& wanted = context.options.cgroup;
   const auto cgroup = Cgroup::open(wanted.empty() ? record.cgroups : subgroup_paths(record.cgroups, wanted));
   const base::Fd directory = cgroup->directory();
   Joined joined;
+  const auto& initial = context.process.exec_cpu_affinity.initial;
+  if (initial) set_cpu_affinity(0, *initial, "process.execCPUAffinity.initial");
   joined.pid = clone_into(directory, record, context.options, joined.pidfd);
   if (joined.pid == 0) {
     ours.close();
@@ -150,6 +164,7 @@ Joined start_process(const Record& record, ExecContext& context, SyncChannel our
   bool released = false;
   try {
     if (!directory) cgroup->join(joined.pid);
+    place_on_cpus(joined.pid, context.process.exec_cpu_affinity);
     ours.send(Step::kStart);
     const pid_t real = std::stoi(ours.expect(Step::kJoined));
     ::waitpid(joined.pid, nullptr, 0);
@@ -184,6 +199,7 @@ int exec_container(Store& store, const ExecOptions& options, const oci::Process&
   auto [ours, theirs] = SyncChannel::make_pair();
   Terminal terminal(process.terminal, options.console_socket, options.detach);
   ExecContext context{process,
+                      config.linux_,
                       options,
                       open_init(record),
                       base::open_file("/proc/" + std::to_string(record.pid) + "/root", O_PATH | O_DIRECTORY),

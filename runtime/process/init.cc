@@ -16,6 +16,7 @@
 #include "process/console.h"
 #include "process/identity.h"
 #include "process/lookup.h"
+#include "process/settings.h"
 #include "rootfs/devices.h"
 #include "rootfs/pivot.h"
 #include "security/sysctls.h"
@@ -109,6 +110,7 @@ void set_up(InitContext& context) {
   write_sysctls(host.proc, config.linux_.sysctl);
   make_paths_read_only(root, config.linux_.readonly_paths);
   mask_paths(root, config.linux_.masked_paths, host.null_device);
+  if (config.process) apply_settings(*config.process, config.linux_);
   if (!context.no_new_keyring) join_session_keyring(context.state.id);
 }
 

@@ -75,6 +75,13 @@ TEST(FeaturesTest, WhatIsRefusedIsNotReported) {
       EXPECT_THROW(oci::Config::parse(config.dump(), "/b", "config.json"), std::runtime_error) << key;
     }
   }
+  for (const auto& mode : linux_part["memoryPolicy"]["modes"]) {
+    auto config = Json::parse(oci::default_spec(false));
+    const bool takes_nodes = mode != "MPOL_DEFAULT" && mode != "MPOL_LOCAL";
+    config["linux"]["memoryPolicy"] = {{"mode", mode}, {"nodes", takes_nodes ? "0" : ""}};
+    EXPECT_NO_THROW(oci::Config::parse(config.dump(), "/b", "config.json")) << mode;
+  }
+  EXPECT_EQ(linux_part["memoryPolicy"]["modes"].size(), 7U);
   EXPECT_FALSE(linux_part["cgroup"]["systemd"].get<bool>());
 }
 

@@ -270,6 +270,42 @@ INSTANTIATE_TEST_SUITE_P(
                  "process.rlimits[0].soft: 2 is above the hard limit of 1"},
         BadInput{"/process/oomScoreAdj", "1001", "process.oomScoreAdj: expected a number from -1000 to 1000"}));
 
+INSTANTIATE_TEST_SUITE_P(
+    Settings, BadConfigTest,
+    ::testing::Values(
+        BadInput{"/process/scheduler", "{}", "missing process.scheduler.policy"},
+        BadInput{"/process/scheduler", R"({"policy": "FIFO"})", "process.scheduler.policy: unknown policy \"FIFO\""},
+        BadInput{"/process/scheduler", R"({"policy": "SCHED_OTHER", "nice": 20})",
+                 "process.scheduler.nice: expected a number from -20 to 19"},
+        BadInput{"/process/scheduler", R"({"policy": "SCHED_BATCH", "priority": 1})", "process.scheduler.priority"},
+        BadInput{"/process/scheduler", R"({"policy": "SCHED_FIFO", "deadline": 1})", "process.scheduler.deadline"},
+        BadInput{"/process/scheduler", R"({"policy": "SCHED_RR", "flags": ["SCHED_FLAG_RECLAIM", "X"]})",
+                 "process.scheduler.flags[1]: unknown scheduler flag \"X\""},
+        BadInput{"/process/ioPriority", "{}", "missing process.ioPriority.class"},
+        BadInput{"/process/ioPriority", R"({"class": "IDLE"})", "process.ioPriority.class: unknown class \"IDLE\""},
+        BadInput{"/process/ioPriority", R"({"class": "IOPRIO_CLASS_RT", "priority": 8})",
+                 "process.ioPriority.priority: expected a number from 0 to 7"},
+        BadInput{"/process/execCPUAffinity", R"({"initial": "1-0"})",
+                 "process.execCPUAffinity.initial: expected a list like \"0-3,7\""},
+        BadInput{"/process/execCPUAffinity", R"({"final": "8192"})", "process.execCPUAffinity.final"},
+        BadInput{"/process/execCPUAffinity", R"({"final": "0,x"})", "process.execCPUAffinity.final"},
+        BadInput{"/process/execCPUAffinity", R"({"final": ","})", "process.execCPUAffinity.final: names no CPU"},
+        BadInput{"/process/execCPUAffinity", R"({"final": 1})", "process.execCPUAffinity.final: expected a string"},
+        BadInput{"/linux/personality", "{}", "missing linux.personality.domain"},
+        BadInput{"/linux/personality", R"({"domain": "linux"})", "linux.personality.domain: unknown domain \"linux\""},
+        BadInput{"/linux/memoryPolicy", "{}", "missing linux.memoryPolicy.mode"},
+        BadInput{"/linux/memoryPolicy", R"({"mode": "BIND"})", "linux.memoryPolicy.mode: unknown mode \"BIND\""},
+        BadInput{"/linux/memoryPolicy", R"({"mode": "MPOL_BIND"})",
+                 "linux.memoryPolicy.nodes: MPOL_BIND needs at least one node"},
+        BadInput{"/linux/memoryPolicy", R"({"mode": "MPOL_LOCAL", "nodes": "0"})",
+                 "linux.memoryPolicy.nodes: MPOL_LOCAL takes no nodes"},
+        BadInput{"/linux/memoryPolicy", R"({"mode": "MPOL_BIND", "nodes": "1024"})", "linux.memoryPolicy.nodes"},
+        BadInput{"/linux/memoryPolicy", R"({"mode": "MPOL_BIND", "nodes": "0", "flags": ["X"]})",
+                 "linux.memoryPolicy.flags[0]: unknown memory policy flag \"X\""},
+        BadInput{"/linux/memoryPolicy",
+                 R"({"mode": "MPOL_BIND", "nodes": "0", "flags": ["MPOL_F_STATIC_NODES", "MPOL_F_RELATIVE_NODES"]})",
+                 "exclude each other"}));
+
 INSTANTIATE_TEST_SUITE_P(Hooks, BadConfigTest,
                          ::testing::Values(BadInput{"/hooks", R"({"poststop": [{"args": ["x"]}]})",
                                                     "missing hooks.poststop[0].path"},
@@ -327,6 +363,17 @@ INSTANTIATE_TEST_SUITE_P(
                  "linux.resources.hugepageLimits[0].pageSize: expected a size like \"2MB\", got \"2M\""},
         BadInput{"/linux/resources", R"({"unified": {"../x": "1"}})",
                  "unified resource \"../x\" must be a file name"}));
+
+TEST(ConfigTest, ListsOfCpusAndNodesBecomeMasks) {
+  auto json = valid_config();
+  json["process"]["execCPUAffinity"] = {{"initial", "0-2, 64,70-71"}, {"final", ""}};
+  json["linux"]["memoryPolicy"] = {{"mode", "MPOL_PREFERRED"}, {"nodes", "1"}, {"flags", {"MPOL_F_NUMA_BALANCING"}}};
+  const auto config = parsed(json);
+  EXPECT_EQ((BitMask{7, 1 | 1 << 6 | 1 << 7}), config.process->exec_cpu_affinity.initial);
+  EXPECT_FALSE(config.process->exec_cpu_affinity.final);
+  EXPECT_EQ((BitMask{2}), config.linux_.memory_policy->nodes);
+  EXPECT_EQ(1U << 13, config.linux_.memory_policy->flags);
+}
 
 TEST(ConfigTest, MalformedJsonIsReportedWithItsPlace) {
   try {
