@@ -3,7 +3,16 @@
 #include <linux/if.h>
 #include <linux/if_addr.h>
 
+#include <algorithm>
+#include <cctype>
+
 namespace berth::net {
+
+bool is_link_name(std::string_view text) {
+  return !text.empty() && text.size() < IFNAMSIZ && text != "." && text != ".." &&
+         std::none_of(text.begin(), text.end(),
+                      [](char c) { return c == '/' || c == ':' || std::isspace(static_cast<unsigned char>(c)) != 0; });
+}
 
 bool Link::is_up() const {
   return (flags & IFF_UP) != 0;

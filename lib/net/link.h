@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "net/ip.h"
 #include "net/mac.h"
@@ -43,6 +44,9 @@ struct TunSettings {
   std::optional<uint32_t> owner;
   std::optional<uint32_t> group;
 };
+
+/// What the kernel takes as a name (dev_valid_name): 1 to 15 bytes without '/', ':' and white space, not "." or "..".
+bool is_link_name(std::string_view text);
 
 /// One network interface (RTM_NEWLINK).
 struct Link {

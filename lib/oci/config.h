@@ -161,6 +161,7 @@ struct Linux {
   std::map<std::string, std::string> sysctl;
   std::optional<Personality> personality;
   std::optional<MemoryPolicy> memory_policy;
+  std::map<std::string, std::string> net_devices;  ///< Names on the host and in the container ("eth%d": a free one).
 
   /// The namespace of this type, or nullptr if the container shares the runtime's.
   const Namespace* find(NamespaceType type) const;

@@ -1,7 +1,9 @@
 #include <algorithm>
 #include <iterator>
+#include <set>
 
 #include "base/json.h"
+#include "net/link.h"
 #include "oci/parse.h"
 
 namespace berth::oci {
@@ -64,6 +66,23 @@ std::map<std::string, TimeOffset> read_time_offsets(const base::JsonObject& obje
     offsets[it.key()] = offset;
   }
   return offsets;
+}
+
+std::map<std::string, std::string> read_net_devices(const base::JsonObject& object) {
+  std::map<std::string, std::string> devices;
+  std::set<std::string> taken;
+  const auto map = object.object("netDevices");
+  if (!map) return devices;
+  for (auto it = map->raw().begin(); it != map->raw().end(); ++it) {
+    const base::JsonObject entry(*it, map->path_of(it.key()));
+    auto name = entry.string("name").value_or("");
+    if (name.empty()) name = it.key();
+    if (!net::is_link_name(it.key())) reject(map->path(), "invalid network device name \"" + it.key() + "\"");
+    if (!net::is_link_name(name)) reject(entry.path_of("name"), "invalid network device name \"" + name + "\"");
+    if (!name.ends_with("%d") && !taken.insert(name).second) reject(entry.path(), "\"" + name + "\" is taken");
+    devices[it.key()] = std::move(name);
+  }
+  return devices;
 }
 
 /// 20 bits of minor and 12 of major are what the kernel's dev_t holds.
@@ -140,6 +159,7 @@ Linux read_linux(const base::JsonObject& object) {
   result.masked_paths = read_paths(object, "maskedPaths");
   result.readonly_paths = read_paths(object, "readonlyPaths");
   for (auto& [key, value] : object.string_map("sysctl")) result.sysctl[key] = std::move(value);
+  result.net_devices = read_net_devices(object);
   if (const auto personality = object.object("personality")) result.personality = read_personality(*personality);
   if (const auto policy = object.object("memoryPolicy")) result.memory_policy = read_memory_policy(*policy);
   return result;

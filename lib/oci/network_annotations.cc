@@ -7,12 +7,11 @@
 #include <stdexcept>
 
 #include "base/encode.h"
+#include "net/link.h"
 #include "net/mac.h"
 
 namespace berth::oci {
 namespace {
-
-constexpr size_t kMaxIfnameLength = 15;
 
 bool is_alphanumeric(char c) {
   return std::isalnum(static_cast<unsigned char>(c)) != 0;
@@ -22,12 +21,6 @@ bool is_name(std::string_view text) {
   return !text.empty() && is_alphanumeric(text.front()) && std::all_of(text.begin(), text.end(), [](char c) {
     return is_alphanumeric(c) || c == '_' || c == '.' || c == '-';
   });
-}
-
-bool is_ifname(std::string_view text) {
-  return !text.empty() && text.size() <= kMaxIfnameLength && text != "." && text != ".." &&
-         std::none_of(text.begin(), text.end(),
-                      [](char c) { return c == '/' || c == ':' || std::isspace(static_cast<unsigned char>(c)) != 0; });
 }
 
 std::string_view trimmed(std::string_view text) {
@@ -149,7 +142,7 @@ NetworkRequest parse_network(std::string_view specification) {
                                 "'_', '.' and '-'");
   if (colon == std::string_view::npos) return request;
   request.ifname = specification.substr(colon + 1);
-  if (!is_ifname(request.ifname))
+  if (!net::is_link_name(request.ifname))
     throw std::invalid_argument("invalid network " + quoted(specification) + ": invalid interface name " +
                                 quoted(request.ifname));
   return request;

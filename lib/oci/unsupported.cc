@@ -18,7 +18,6 @@ constexpr const char* kProcessProperties[] = {
 constexpr const char* kProperties[] = {
     "linux.seccomp",
     "linux.intelRdt",
-    "linux.netDevices",
     "linux.mountLabel",
     "linux.resources.network",
     "linux.resources.rdma",

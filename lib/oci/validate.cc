@@ -85,6 +85,11 @@ bool shares_host_network(const Linux& linux_part) {
          own.st_ino == joined.st_ino && own.st_dev == joined.st_dev;
 }
 
+void check_net_devices(const Linux& linux_part) {
+  if (linux_part.net_devices.empty() || !shares_host_network(linux_part)) return;
+  reject("linux.netDevices", "unable to move network devices without a private NET namespace");
+}
+
 bool escapes(const std::string& path) {
   const auto framed = "/" + path + "/";
   return framed.find("//") != std::string::npos || framed.find("/./") != std::string::npos ||
@@ -131,6 +136,7 @@ void validate(const Config& config) {
   check_paths(config.linux_);
   check_user_namespace(config);
   check_time_offsets(config.linux_);
+  check_net_devices(config.linux_);
   for (const auto& entry : config.linux_.sysctl) check_sysctl(config.linux_, entry.first);
 }
 

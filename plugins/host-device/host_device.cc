@@ -7,7 +7,7 @@
 #include "cni/plugin/delegate.h"
 #include "cni/plugin/interface.h"
 #include "host-device/config.h"
-#include "host-device/device.h"
+#include "net/lent_device.h"
 #include "net/netlink.h"
 
 namespace berth::host_device {
@@ -19,6 +19,13 @@ using cni::Request;
 using cni::Result;
 namespace attachment = cni::attachment;
 namespace interface = cni::interface;
+
+/// With its old name as alias: DEL finds its way back by that.
+void lend(net::LentDevice& device, const net::NetNs& container, const std::string& ifname) {
+  auto in_container = net::Netlink::in(container);
+  interface::require_free_name(in_container, ifname, container);
+  device.lend(container, ifname, device.link().name);
+}
 
 /// A program drives the device itself: nothing is moved, and the addresses are for that program.
 Result add_addresses_alone(const Request& request, const Config& config) {
@@ -42,11 +49,11 @@ Result HostDevicePlugin::add(const Request& request) {
   if (config.in_user_space) return add_addresses_alone(request, config);
 
   auto host = net::Netlink::here();
-  LentDevice device(host, config.find(host, sysfs));
-  const auto restore = [&] { device.restore(netns, request.ifname()); };
+  net::LentDevice device(host, config.find(host, sysfs));
+  const auto restore = [&] { device.restore(netns); };
   base::Rollback rollback;
   rollback.add("give back " + request.ifname(), restore);
-  device.lend(netns, request.ifname());
+  lend(device, netns, request.ifname());
   cni::throw_if_interrupted();
   Result result;
   if (config.has_ipam) {
@@ -88,6 +95,15 @@ std::optional<std::string> original_name(const Request& request, const net::Link
   if (!is_recorded(request, link)) return std::nullopt;
   if (!device.empty()) return device;
   throw cni::Error(Code::kInternal, "failed to find original ifname for \"" + link.name + "\" (alias is not set)");
+}
+
+/// Down and without alias, under the name `name`.
+void give_back(net::Netlink& container, const net::Link& link, const std::string& name) {
+  if (net::Netlink::here().find_link(name)) {
+    throw cni::Error(Code::kInternal,
+                     "cannot give back " + link.name + " as " + name + ": the host has another interface of that name");
+  }
+  container.move_link(link.index, net::NetNs::current(), name, "");
 }
 
 /// If the namespace is gone, the kernel has given hardware back by itself, and deleted everything else.

@@ -19,6 +19,7 @@
 #include "container/creation.h"
 #include "container/hooks.h"
 #include "container/lifecycle.h"
+#include "network/net_devices.h"
 #include "process/init.h"
 #include "process/settings.h"
 #include "security/rlimits.h"
@@ -55,6 +56,7 @@ class Creation {
   void clone_init();
   void take_over(pid_t pid, base::Fd pidfd);
   void finish_set_up();
+  void move_net_devices();
   void run_host_hooks();
   void kill_init();
   oci::State state(const char* status, pid_t pid) const;
@@ -64,6 +66,7 @@ class Creation {
   const CreateOptions& options_;
   const oci::Config& config_;
   Terminal& terminal_;
+  NetDevices net_devices_{config_.linux_.net_devices};
   Record record_;
   std::unique_ptr<Cgroup> cgroup_;
   base::Fd fifo_;
@@ -170,6 +173,14 @@ void Creation::clone_init() {
   }
 }
 
+/// They are there before the hooks run and before sysctls of theirs are set.
+void Creation::move_net_devices() {
+  if (config_.linux_.net_devices.empty()) return;
+  auto netns = net::NetNs::open("/proc/" + std::to_string(record_.pid) + "/ns/net");
+  rollback_.add("give back network devices", [this] { net_devices_.give_back(); });
+  net_devices_.move_to(std::move(netns));
+}
+
 void Creation::run_host_hooks() {
   const auto& hooks = config_.hooks;
   if (hooks.prestart.empty() && hooks.create_runtime.empty()) return;
@@ -187,6 +198,7 @@ void Creation::run_host_hooks() {
 
 void Creation::finish_set_up() {
   sync_.expect(Step::kMounted);
+  move_net_devices();
   cgroup_->apply(config_.linux_.resources);
   run_host_hooks();
   sync_.send(Step::kHooksDone);

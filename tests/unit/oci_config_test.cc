@@ -375,6 +375,35 @@ TEST(ConfigTest, ListsOfCpusAndNodesBecomeMasks) {
   EXPECT_EQ(1U << 13, config.linux_.memory_policy->flags);
 }
 
+INSTANTIATE_TEST_SUITE_P(
+    NetDevices, BadConfigTest,
+    ::testing::Values(
+        BadInput{"/linux/netDevices", R"({"a/b": {}})", "linux.netDevices: invalid network device name \"a/b\""},
+        BadInput{"/linux/netDevices", R"({"": {}})", "linux.netDevices: invalid network device name \"\""},
+        BadInput{"/linux/netDevices", R"({"eth1": {"name": "sixteen-letters-"}})",
+                 "linux.netDevices.eth1.name: invalid network device name \"sixteen-letters-\""},
+        BadInput{"/linux/netDevices", R"({"eth1": {"name": "x"}, "eth2": {"name": "x"}})",
+                 "linux.netDevices.eth2: \"x\" is taken"},
+        BadInput{"/linux/netDevices", R"({"eth1": "x"})", "linux.netDevices.eth1: expected an object"}));
+
+TEST(ConfigTest, NetDevicesNeedANetworkNamespace) {
+  auto json = valid_config();
+  json["linux"]["netDevices"] = {{"eth1", {{"name", "eth0"}}}, {"eth2", Json::object()}};
+  EXPECT_EQ(parsed(json).linux_.net_devices, (std::map<std::string, std::string>{{"eth1", "eth0"}, {"eth2", "eth2"}}));
+  auto& namespaces = json["linux"]["namespaces"];
+  for (auto it = namespaces.begin(); it != namespaces.end(); ++it) {
+    if ((*it)["type"] != "network") continue;
+    namespaces.erase(it);
+    break;
+  }
+  try {
+    parsed(json);
+    FAIL();
+  } catch (const std::runtime_error& error) {
+    EXPECT_THAT(error.what(), HasSubstr("linux.netDevices: unable to move network devices without a private NET"));
+  }
+}
+
 TEST(ConfigTest, MalformedJsonIsReportedWithItsPlace) {
   try {
     Config::parse("{\"ociVersion\": }", "/bundle", "config.json");

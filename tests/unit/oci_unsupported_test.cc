@@ -52,7 +52,6 @@ INSTANTIATE_TEST_SUITE_P(
     ::testing::Values(
         Property{"/linux/seccomp", R"({"defaultAction": "SCMP_ACT_ALLOW"})", "{}", "linux.seccomp"},
         Property{"/linux/intelRdt", R"({"closID": "x"})", "{}", "linux.intelRdt"},
-        Property{"/linux/netDevices", R"({"eth1": {"name": "eth0"}})", "{}", "linux.netDevices"},
         Property{"/linux/mountLabel", "\"system_u:x\"", "\"\"", "linux.mountLabel"},
         Property{"/linux/resources/network", R"({"classID": 5})", R"({"priorities": []})", "linux.resources.network"},
         Property{"/linux/resources/rdma", R"({"mlx5_1": {"hcaHandles": 3}})", "{}", "linux.resources.rdma"},

@@ -1,26 +1,24 @@
-#include "host-device/device.h"
+#include "net/lent_device.h"
 
 #include <linux/rtnetlink.h>
 
 #include <cerrno>
 
 #include "base/error.h"
-#include "cni/error.h"
-#include "cni/plugin/interface.h"
 
-namespace berth::host_device {
+namespace berth::net {
 
 namespace {
 
 /// The kernel makes its own routes anew, and routers advertise theirs again.
-bool is_somebodys_wish(const net::LinkRoute& route) {
+bool is_somebodys_wish(const LinkRoute& route) {
   return route.protocol != RTPROT_KERNEL && route.protocol != RTPROT_RA;
 }
 
-std::vector<net::LinkRoute> routes_through(net::Netlink& host, int device) {
-  std::vector<net::LinkRoute> on_link;
-  std::vector<net::LinkRoute> by_gateway;
-  for (const auto family : {net::Family::kIpv4, net::Family::kIpv6}) {
+std::vector<LinkRoute> routes_through(Netlink& host, int device) {
+  std::vector<LinkRoute> on_link;
+  std::vector<LinkRoute> by_gateway;
+  for (const auto family : {Family::kIpv4, Family::kIpv6}) {
     for (const auto& route : host.routes(family, device)) {
       if (is_somebodys_wish(route)) (route.gw ? by_gateway : on_link).push_back(route);
     }
@@ -41,8 +39,7 @@ void unless_there(Step&& step) {
 
 }  // namespace
 
-LentDevice::LentDevice(net::Netlink& host, net::Link link)
-    : host_(host), home_(net::NetNs::current()), link_(std::move(link)) {
+LentDevice::LentDevice(Netlink& host, Link link) : host_(host), home_(NetNs::current()), link_(std::move(link)) {
   for (const auto& address : host_.addresses(link_.index)) {
     const bool is_kernels = !address.address.is_v4() && address.address.address.is_link_local_unicast();
     if (!is_kernels) addresses_.push_back(address);
@@ -50,29 +47,29 @@ LentDevice::LentDevice(net::Netlink& host, net::Link link)
   routes_ = routes_through(host_, link_.index);
 }
 
-void LentDevice::lend(const net::NetNs& container, const std::string& ifname) {
-  auto in_container = net::Netlink::in(container);
-  cni::interface::require_free_name(in_container, ifname, container);
-  host_.move_link(link_.index, container, ifname, link_.name);
+void LentDevice::lend(const NetNs& container, const std::string& name, const std::string& alias) {
+  lent_name_ = name;
+  lent_alias_ = alias;
+  host_.move_link(link_.index, container, name, alias);
 }
 
 /// A move that failed half-way left it under its old name.
-std::optional<net::Link> LentDevice::find_in(net::Netlink& container, const std::string& ifname) const {
-  for (const auto& name : {ifname, link_.name}) {
+std::optional<Link> LentDevice::find_in(Netlink& container) const {
+  for (const auto& name : {lent_name_, link_.name}) {
     auto found = container.find_link(name);
     if (found && found->kind == link_.kind && found->mac == link_.mac &&
-        (found->alias == link_.name || name == link_.name)) {
+        (found->alias == lent_alias_ || name == link_.name)) {
       return found;
     }
   }
   return std::nullopt;
 }
 
-void LentDevice::restore(const net::NetNs& container, const std::string& ifname) {
+void LentDevice::restore(const NetNs& container) {
   const auto here = host_.find_link(link_.index);
   if (here && here->name == link_.name) return;  // it has never left
-  auto there = net::Netlink::in(container);
-  const auto lent = find_in(there, ifname);
+  auto there = Netlink::in(container);
+  const auto lent = find_in(there);
   if (!lent) return;
   there.move_link(lent->index, home_, link_.name, link_.alias);
   restore_settings(host_.link(link_.name).index);
@@ -90,12 +87,4 @@ void LentDevice::restore_settings(int index) {
   }
 }
 
-void give_back(net::Netlink& container, const net::Link& link, const std::string& name) {
-  if (net::Netlink::here().find_link(name)) {
-    throw cni::Error(cni::Code::kInternal,
-                     "cannot give back " + link.name + " as " + name + ": the host has another interface of that name");
-  }
-  container.move_link(link.index, net::NetNs::current(), name, "");
-}
-
-}  // namespace berth::host_device
+}  // namespace berth::net
