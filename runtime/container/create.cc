@@ -41,6 +41,12 @@ std::string now_rfc3339() {
   return text;
 }
 
+std::string describe_memory_limit(const oci::Config& config) {
+  const auto& memory = config.linux_.resources.memory;
+  if (!memory || memory->limit.value_or(-1) <= 0) return "";
+  return ": linux.resources.memory.limit is " + std::to_string(*memory->limit) + " bytes";
+}
+
 /// One container on its way from nothing to created. A failure anywhere undoes all of it.
 class Creation {
  public:
@@ -57,6 +63,7 @@ class Creation {
   void take_over(pid_t pid, base::Fd pidfd);
   void finish_set_up();
   void move_net_devices();
+  void limit_resources();
   void run_host_hooks();
   void kill_init();
   oci::State state(const char* status, pid_t pid) const;
@@ -196,10 +203,21 @@ void Creation::run_host_hooks() {
   run_hooks("createRuntime", hooks.create_runtime, state("creating", record_.pid), record_.bundle);
 }
 
+void Creation::limit_resources() {
+  try {
+    cgroup_->apply(config_.linux_.resources);
+  } catch (const base::SystemError& error) {
+    const auto limit = describe_memory_limit(config_);
+    // The kernel could not shrink what the init process already uses.
+    if (error.code() != EBUSY || limit.empty()) throw;
+    throw std::runtime_error(std::string(error.what()) + " (memory limit too low to start the container?)" + limit);
+  }
+}
+
 void Creation::finish_set_up() {
   sync_.expect(Step::kMounted);
   move_net_devices();
-  cgroup_->apply(config_.linux_.resources);
+  limit_resources();
   run_host_hooks();
   sync_.send(Step::kHooksDone);
   sync_.expect(Step::kReady);
@@ -214,7 +232,9 @@ void Creation::finish_set_up() {
 void Creation::explain_death() {
   siginfo_t info{};
   ::waitid(P_PIDFD, static_cast<id_t>(pidfd_.get()), &info, WEXITED | WNOWAIT);
-  if (cgroup_->oom_kills() > 0) throw std::runtime_error("container init was OOM-killed (memory limit too low?)");
+  if (cgroup_->oom_kills() > 0) {
+    throw std::runtime_error("container init was OOM-killed (memory limit too low?)" + describe_memory_limit(config_));
+  }
   throw std::runtime_error(info.si_code == CLD_EXITED
                                ? "container init exited with status " + std::to_string(info.si_status)
                                : "container init was killed by signal " + std::to_string(info.si_status));

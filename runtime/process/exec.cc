@@ -182,7 +182,10 @@ Joined start_process(const Record& record, ExecContext& context, SyncChannel our
     ours.expect(Step::kParked);
   } catch (const SyncChannel::PeerGone&) {
     // End of file after kGo is the good case: exec has closed the channel.
-    if (!released) throw std::runtime_error("the process ended before it was started");
+    if (!released) {
+      throw std::runtime_error(std::string("the process ended before it was started") +
+                               (cgroup->oom_kills() > 0 ? " (possibly OOM-killed)" : ""));
+    }
   } catch (const std::exception&) {
     abandon(joined.pidfd);
     throw;

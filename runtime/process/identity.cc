@@ -16,6 +16,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "process/exec_failure.h"
 #include "rootfs/paths.h"
 #include "security/capabilities.h"
 
@@ -157,7 +158,8 @@ void close_on_exec_from(int first) {
 
 void execute(const std::string& program, const std::vector<std::string>& args, const std::vector<std::string>& env) {
   ::execve(program.c_str(), pointers(args).data(), pointers(env).data());
-  base::throw_errno("exec " + program);
+  const int error = errno;
+  throw base::SystemError("exec " + program, error, explain_exec_failure(program, error));
 }
 
 }  // namespace berth::runtime

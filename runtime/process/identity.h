@@ -27,7 +27,7 @@ std::vector<std::string> complete_environment(const oci::Process& process);
 /// Marks all descriptors from `first` on close-on-exec.
 void close_on_exec_from(int first);
 
-/// execve. Returns only by throwing: `exec PATH: no such file or directory`.
+/// execve. Returns only by throwing: `exec PATH: no such file or directory (the interpreter … is missing)`.
 [[noreturn]] void execute(const std::string& program, const std::vector<std::string>& args,
                           const std::vector<std::string>& env);
 
