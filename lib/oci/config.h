@@ -107,6 +107,7 @@ struct MemoryResources {
   std::optional<uint64_t> swappiness;
   std::optional<bool> disable_oom_killer;
   std::optional<bool> check_before_update;
+  bool has_kernel_limits = false;  ///< `kernel` or `kernelTCP` ask for a limit that no kernel has any more.
 };
 
 struct CpuResources {
@@ -126,12 +127,22 @@ struct HugepageLimit {
 struct BlockIoDevice {
   int64_t major = 0;
   int64_t minor = 0;
-  uint64_t value = 0;  ///< A weight or a rate.
+  uint64_t value = 0;  ///< A weight (0: none) or a rate.
+  uint64_t leaf_weight = 0;
 };
 
 struct BlockIoResources {
-  std::optional<uint16_t> weight;
+  std::optional<uint16_t> weight, leaf_weight;  ///< 10 to 1000
   std::vector<BlockIoDevice> weight_device, read_bps, write_bps, read_iops, write_iops;
+};
+
+struct NetworkResources {
+  std::optional<uint32_t> class_id;
+  std::map<std::string, uint32_t> priorities;  ///< By interface.
+};
+
+struct RdmaLimit {
+  std::optional<uint32_t> handles, objects;
 };
 
 struct Resources {
@@ -141,6 +152,8 @@ struct Resources {
   std::optional<int64_t> pids_limit;
   std::optional<BlockIoResources> block_io;
   std::vector<HugepageLimit> hugepage_limits;
+  std::optional<NetworkResources> network;
+  std::map<std::string, RdmaLimit> rdma;  ///< By device.
   std::map<std::string, std::string> unified;
 };
 

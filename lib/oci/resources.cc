@@ -36,6 +36,9 @@ MemoryResources read_memory(const base::JsonObject& object) {
   memory.swappiness = object.unsigned_integer("swappiness", 100);
   memory.disable_oom_killer = object.boolean("disableOOMKiller");
   memory.check_before_update = object.boolean("checkBeforeUpdate");
+  for (const char* key : {"kernel", "kernelTCP"}) {
+    if (object.integer(key, -1).value_or(0) > 0) memory.has_kernel_limits = true;
+  }
   return memory;
 }
 
@@ -59,36 +62,83 @@ int64_t required_number(const base::JsonObject& object, const char* key) {
   return *value;
 }
 
-/// `value_key` is "rate" or "weight".
-std::vector<BlockIoDevice> read_block_devices(const base::JsonObject& block_io, const char* key, const char* value_key,
-                                              uint64_t highest) {
+/// A weight of blkio; 0, as Go's clients write what they leave out, is none.
+std::optional<uint16_t> weight_of(const base::JsonObject& object, const char* key) {
+  constexpr uint64_t kLowest = 10;
+  constexpr uint64_t kHighest = 1000;
+  const auto weight = object.unsigned_integer(key).value_or(0);
+  if (weight == 0) return std::nullopt;
+  if (weight < kLowest || weight > kHighest) {
+    reject(object.path_of(key), "expected a weight of 10 to 1000, got " + std::to_string(weight));
+  }
+  return static_cast<uint16_t>(weight);
+}
+
+std::vector<BlockIoDevice> read_block_devices(const base::JsonObject& block_io, const char* key) {
   std::vector<BlockIoDevice> devices;
   for (const auto& object : block_io.objects(key)) {
     BlockIoDevice device;
     device.major = required_number(object, "major");
     device.minor = required_number(object, "minor");
-    if (object.unsigned_integer("leafWeight").value_or(0) != 0) {
-      throw base::JsonError(object.path_of("leafWeight") + " is not supported yet");
-    }
-    device.value = object.unsigned_integer(value_key, highest).value_or(0);
+    device.value = object.unsigned_integer("rate").value_or(0);
     devices.push_back(device);
   }
   return devices;
 }
 
-BlockIoResources read_block_io(const base::JsonObject& object) {
-  constexpr uint64_t kHighestWeight = 10'000;
-  constexpr uint64_t kHighestRate = std::numeric_limits<uint64_t>::max();
-  BlockIoResources block_io;
-  if (const auto weight = object.unsigned_integer("weight", kHighestWeight)) {
-    block_io.weight = static_cast<uint16_t>(*weight);
+std::vector<BlockIoDevice> read_weight_devices(const base::JsonObject& block_io) {
+  auto devices = read_block_devices(block_io, "weightDevice");
+  const auto objects = block_io.objects("weightDevice");
+  for (size_t i = 0; i < devices.size(); ++i) {
+    devices[i].value = weight_of(objects[i], "weight").value_or(0);
+    devices[i].leaf_weight = weight_of(objects[i], "leafWeight").value_or(0);
   }
-  block_io.weight_device = read_block_devices(object, "weightDevice", "weight", kHighestWeight);
-  block_io.read_bps = read_block_devices(object, "throttleReadBpsDevice", "rate", kHighestRate);
-  block_io.write_bps = read_block_devices(object, "throttleWriteBpsDevice", "rate", kHighestRate);
-  block_io.read_iops = read_block_devices(object, "throttleReadIOPSDevice", "rate", kHighestRate);
-  block_io.write_iops = read_block_devices(object, "throttleWriteIOPSDevice", "rate", kHighestRate);
+  return devices;
+}
+
+BlockIoResources read_block_io(const base::JsonObject& object) {
+  BlockIoResources block_io;
+  block_io.weight = weight_of(object, "weight");
+  block_io.leaf_weight = weight_of(object, "leafWeight");
+  block_io.weight_device = read_weight_devices(object);
+  block_io.read_bps = read_block_devices(object, "throttleReadBpsDevice");
+  block_io.write_bps = read_block_devices(object, "throttleWriteBpsDevice");
+  block_io.read_iops = read_block_devices(object, "throttleReadIOPSDevice");
+  block_io.write_iops = read_block_devices(object, "throttleWriteIOPSDevice");
   return block_io;
+}
+
+std::optional<uint32_t> optional_uint32(const base::JsonObject& object, const char* key) {
+  const auto value = object.unsigned_integer(key, std::numeric_limits<uint32_t>::max());
+  if (!value) return std::nullopt;
+  return static_cast<uint32_t>(*value);
+}
+
+NetworkResources read_network(const base::JsonObject& object) {
+  NetworkResources network;
+  network.class_id = optional_uint32(object, "classID");
+  for (const auto& entry : object.objects("priorities")) {
+    const auto name = entry.required_string("name");
+    if (name.empty() || name.find_first_of(" \n") != std::string::npos) {
+      reject(entry.path_of("name"), "\"" + name + "\" is not the name of an interface");
+    }
+    network.priorities[name] = optional_uint32(entry, "priority").value_or(0);
+  }
+  return network;
+}
+
+std::map<std::string, RdmaLimit> read_rdma(const base::JsonObject& resources) {
+  std::map<std::string, RdmaLimit> limits;
+  const auto object = resources.object("rdma");
+  if (!object) return limits;
+  for (auto it = object->raw().begin(); it != object->raw().end(); ++it) {
+    const base::JsonObject entry(*it, object->path_of(it.key()));
+    if (it.key().empty() || it.key().find_first_of(" \n") != std::string::npos) {
+      reject(object->path(), "\"" + it.key() + "\" is not the name of a device");
+    }
+    limits[it.key()] = {optional_uint32(entry, "hcaHandles"), optional_uint32(entry, "hcaObjects")};
+  }
+  return limits;
 }
 
 bool is_page_size(const std::string& text) {
@@ -134,6 +184,8 @@ Resources read_resources(const base::JsonObject& object) {
   if (const auto pids = object.object("pids")) resources.pids_limit = pids->integer("limit");
   if (const auto block_io = object.object("blockIO")) resources.block_io = read_block_io(*block_io);
   resources.hugepage_limits = read_hugepage_limits(object);
+  if (const auto network = object.object("network")) resources.network = read_network(*network);
+  resources.rdma = read_rdma(object);
   resources.unified = read_unified(object);
   return resources;
 }

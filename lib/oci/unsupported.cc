@@ -19,11 +19,6 @@ constexpr const char* kProperties[] = {
     "linux.seccomp",
     "linux.intelRdt",
     "linux.mountLabel",
-    "linux.resources.network",
-    "linux.resources.rdma",
-    "linux.resources.memory.kernel",
-    "linux.resources.memory.kernelTCP",
-    "linux.resources.blockIO.leafWeight",
 };
 
 constexpr const char* kMountProperties[] = {"uidMappings", "gidMappings"};

@@ -29,7 +29,12 @@ class NoCgroup : public Cgroup {
     refuse_if(resources.block_io.has_value(), "blockIO", "blkio");
     refuse_if(!resources.hugepage_limits.empty(), "hugepageLimits", "hugetlb");
     refuse_if(!resources.unified.empty(), "unified", "v2");
+    refuse_if(!resources.rdma.empty(), "rdma", "rdma");
+    const auto network = resources.network.value_or(oci::NetworkResources{});
+    refuse_if(network.class_id.value_or(0) != 0, "network.classID", "net_cls");
+    refuse_if(!network.priorities.empty(), "network.priorities", "net_prio");
   }
+  void update(const oci::Resources& changes, const oci::Resources&) override { apply(changes); }
   std::vector<pid_t> processes() const override { return {}; }
   uint64_t oom_kills() const override { return 0; }
   void freeze() override { throw std::runtime_error("cannot freeze a container without cgroups"); }

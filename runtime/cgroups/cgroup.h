@@ -37,6 +37,9 @@ class Cgroup {
   /// Writes the limits and the device rules (the always-allowed ones included). Throws base::SystemError naming file
   /// and value.
   virtual void apply(const oci::Resources& resources) = 0;
+  /// Changes the limits of a running container to those that `changes` has; leaves devices alone. After a failure the
+  /// old values are back. `before` is what the container was given until now.
+  virtual void update(const oci::Resources& changes, const oci::Resources& before) = 0;
 
   /// Pids of all processes, sub-cgroups included.
   virtual std::vector<pid_t> processes() const = 0;

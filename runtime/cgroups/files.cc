@@ -1,6 +1,5 @@
 #include "cgroups/files.h"
 
-#include <fcntl.h>
 #include <signal.h>
 #include <time.h>
 #include <unistd.h>
@@ -49,20 +48,6 @@ void remove_one(const std::string& directory) {
 }
 
 }  // namespace
-
-void write_limit(const std::string& directory, const std::string& file, const std::string& value,
-                 const std::string& key) {
-  const std::string path = directory + "/" + file;
-  const base::Fd fd(::open(path.c_str(), O_WRONLY | O_CLOEXEC));
-  if (!fd) {
-    if (errno == ENOENT)
-      throw std::runtime_error("linux.resources." + key + ": the cgroup controller of " + file + " is not available");
-    base::throw_errno("linux.resources." + key + ": open " + path);
-  }
-  if (::write(fd.get(), value.data(), value.size()) < 0) {
-    base::throw_errno("linux.resources." + key + ": write \"" + value + "\" to " + path);
-  }
-}
 
 void require_above_usage(int64_t limit, std::optional<int64_t> used) {
   if (limit <= 0 || !used || *used < limit) return;

@@ -9,11 +9,6 @@
 
 namespace berth::runtime::cgroup_files {
 
-/// Writes a limit; the error names file and value. A missing file means that the controller is missing:
-/// `KEY: cgroup controller for FILE is not available`.
-void write_limit(const std::string& directory, const std::string& file, const std::string& value,
-                 const std::string& key);
-
 /// memory.checkBeforeUpdate: throws if a memory limit (bytes; 0 or less: none) is not above what is used already.
 void require_above_usage(int64_t limit, std::optional<int64_t> used);
 

@@ -40,6 +40,7 @@ int run_command(const Globals& globals, const Words& words);
 int spec_command(const Globals& globals, const Words& words);
 int start_command(const Globals& globals, const Words& words);
 int state_command(const Globals& globals, const Words& words);
+int update_command(const Globals& globals, const Words& words);
 
 /// Reads the whole command line, runs the command, writes the log, returns the exit status.
 int run_command_line(int argc, char** argv);

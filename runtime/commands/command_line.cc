@@ -1,8 +1,10 @@
 #include "commands/command_line.h"
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <charconv>
 #include <cstring>
+#include <iterator>
 #include <optional>
 
 namespace berth::runtime {
@@ -195,7 +197,10 @@ std::string CommandLine::Parts::help() const {
   text += "\nOPTIONS:\n";
   std::vector<std::string> heads;
   size_t width = 0;
-  for (const auto& option : options) {
+  std::vector<Option> shown;
+  std::copy_if(options.begin(), options.end(), std::back_inserter(shown),
+               [](const Option& option) { return option.help != nullptr; });
+  for (const auto& option : shown) {
     const char* placeholder = option.takes_value ? " value" : "";
     auto head = "--" + option.long_name + placeholder;
     if (!option.short_name.empty()) head += ", -" + option.short_name + placeholder;
@@ -203,7 +208,7 @@ std::string CommandLine::Parts::help() const {
     heads.push_back(std::move(head));
   }
   for (size_t i = 0; i < heads.size(); ++i) {
-    text += "   " + heads[i] + std::string(width + 2 - heads[i].size(), ' ') + options[i].help + "\n";
+    text += "   " + heads[i] + std::string(width + 2 - heads[i].size(), ' ') + shown[i].help + "\n";
   }
   return text;
 }

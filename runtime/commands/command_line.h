@@ -40,7 +40,8 @@ class CommandLine {
   CommandLine(const CommandLine&) = delete;
   CommandLine& operator=(const CommandLine&) = delete;
 
-  /// `names` is "long" or "long,short". Targets must outlive parse.
+  /// `names` is "long" or "long,short". Targets must outlive parse. Without `help` (nullptr) the usage text is silent
+  /// about it.
   void flag(const char* names, bool& target, const char* help);
   void value(const char* names, std::string& target, const char* help);
   void values(const char* names, std::vector<std::string>& target, const char* help);

@@ -3,6 +3,7 @@
 #include <set>
 #include <stdexcept>
 
+#include "cgroups/limit_text.h"
 #include "log.h"
 #include "security/capabilities.h"
 
@@ -22,6 +23,10 @@ void warn_of_unknown_capabilities(const oci::Process& process) {
   for (const auto& name : std::set(unknown.begin(), unknown.end())) {
     log_warning("ignoring unknown capability " + name);
   }
+}
+
+void warn_of_kernel_memory(const oci::Resources& resources) {
+  if (resources.memory && resources.memory->has_kernel_limits) log_warning(kKernelMemoryWarning);
 }
 
 }  // namespace
@@ -73,6 +78,7 @@ CreateFlags::Prepared CreateFlags::prepare(const Globals& globals, const std::st
   if (!network_.empty()) prepared.config_json = add_networking(prepared.config_json, network_);
   prepared.config = oci::Config::parse(prepared.config_json, options.bundle, "config.json");
   if (!network_.empty()) require_own_network(prepared.config);
+  warn_of_kernel_memory(prepared.config.linux_.resources);
   if (const auto& process = prepared.config.process) {
     check_console(process->terminal, detached, console_socket_);
     warn_of_unknown_capabilities(*process);

@@ -34,10 +34,11 @@ constexpr Command kCommands[] = {
     {"spec", "create a new specification file", spec_command},
     {"start", "execute the process of a created container", start_command},
     {"state", "output the state of a container", state_command},
+    {"update", "change the limits of a container", update_command},
 };
 
 /// runc's commands that this runtime does not do yet: clients get told so, and that the name is right.
-constexpr const char* kCommandsToCome[] = {"checkpoint", "events", "restore", "update"};
+constexpr const char* kCommandsToCome[] = {"checkpoint", "events", "restore"};
 
 constexpr int kFailure = 1;
 constexpr int kUnknownCommand = 3;

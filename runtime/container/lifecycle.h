@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "base/json_fwd.h"
 #include "container/store.h"
 #include "oci/config.h"
 
@@ -50,6 +51,10 @@ void kill_container(Store& store, const std::string& id, int signal, bool all);
 void pause_container(const Store& store, const std::string& id);
 /// Throws `container not paused`.
 void resume_container(const Store& store, const std::string& id);
+
+/// Changes the limits of a container that has a process (else `container not running`) to those that `resources`, a
+/// LinuxResources object, has, and remembers them. After a failure everything is as before.
+void update_container(Store& store, const std::string& id, const base::Json& resources);
 
 /// Removes a stopped or created container (with `force` any): kill, cgroup, poststop hooks, state directory. Failures
 /// of clean-up steps and hooks are returned as warnings.

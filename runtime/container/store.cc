@@ -90,7 +90,11 @@ Record Store::load(const std::string& id) const {
 
 oci::Config Store::load_config(const Record& record) const {
   const auto path = directory(record.id) + "/config.json";
-  return oci::Config::parse(base::read_file(path), record.bundle, path);
+  return oci::Config::parse(load_config_json(record.id), record.bundle, path);
+}
+
+std::string Store::load_config_json(const std::string& id) const {
+  return base::read_file(directory(id) + "/config.json");
 }
 
 bool Store::has(const std::string& id) const {

@@ -38,6 +38,8 @@ class Store {
   /// Throws `container does not exist` (also for an unreadable record).
   Record load(const std::string& id) const;
   oci::Config load_config(const Record& record) const;
+  /// The text that load_config parses.
+  std::string load_config_json(const std::string& id) const;
   /// True if ROOT/ID is there, readable or not (for `delete --force`).
   bool has(const std::string& id) const;
   void remove(const std::string& id);

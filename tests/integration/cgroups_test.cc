@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 #include <signal.h>
 #include <sys/mman.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <sys/wait.h>
@@ -275,6 +276,47 @@ TEST_F(CgroupsTest, UnifiedKeysAreForV2Only) {
   EXPECT_EQ(content("pids", "", "pids.max"), "33");
   resources.unified = {{"../pids.max", "1"}};
   EXPECT_THROW(cgroup_->apply(resources), std::runtime_error);
+}
+
+/// A hierarchy of cgroup v1 that this machine does not have in use, for the life of the object.
+class ExtraHierarchy {
+ public:
+  explicit ExtraHierarchy(const std::string& controller)
+      : path_(std::filesystem::temp_directory_path() / ("berth-" + controller + "-" + std::to_string(::getpid()))) {
+    std::filesystem::create_directories(path_);
+    mounted_ = ::mount("cgroup", path_.c_str(), "cgroup", 0, controller.c_str()) == 0;
+  }
+  ~ExtraHierarchy() {
+    if (mounted_) ::umount(path_.c_str());
+    ::rmdir(path_.c_str());
+  }
+  ExtraHierarchy(const ExtraHierarchy&) = delete;
+  ExtraHierarchy& operator=(const ExtraHierarchy&) = delete;
+
+  bool mounted() const { return mounted_; }
+  const std::string& path() const { return path_; }
+
+ private:
+  std::string path_;
+  bool mounted_ = false;
+};
+
+TEST(CgroupNetworkTest, ClassAndPrioritiesAreReadBackFromTheKernel) {
+  if (::geteuid() != 0) GTEST_SKIP() << "needs root";
+  const ExtraHierarchy classes("net_cls");
+  const ExtraHierarchy priorities("net_prio");
+  if (!classes.mounted() || !priorities.mounted()) GTEST_SKIP() << "this kernel has no net_cls and net_prio";
+  oci::Resources resources;
+  resources.network.emplace().class_id = 0x100001;
+  resources.network->priorities["lo"] = 3;
+  const auto cgroup = Cgroup::open({{"net_cls", classes.path() + "/c"}, {"net_prio", priorities.path() + "/c"}});
+  cgroup->create();
+  cgroup->apply(resources);
+  EXPECT_EQ(base::read_file(classes.path() + "/c/net_cls.classid"), "1048577\n");
+  EXPECT_THAT(base::read_file(priorities.path() + "/c/net_prio.ifpriomap"), HasSubstr("lo 3\n"));
+  resources.network->priorities = {{"nowhere", 1}};
+  EXPECT_THROW(cgroup->apply(resources), std::runtime_error);
+  cgroup->destroy();
 }
 
 }  // namespace

@@ -49,7 +49,8 @@ class V1Cgroup : public Cgroup {
     base::Rollback rollback;
     for (const auto& [controller, path] : paths_) {
       struct stat info {};
-      if (::stat(path.c_str(), &info) != 0) rollback.add("remove the cgroup", [directory = path] { ::rmdir(directory.c_str()); });
+      if (::stat(path.c_str(), &info) != 0)
+        rollback.add("remove the cgroup", [directory = path] { ::rmdir(directory.c_str()); });
       if (controller == "cpuset") {
         make_cpuset(path);
       } else {
@@ -66,6 +67,14 @@ class V1Cgroup : public Cgroup {
   }
 
   void apply(const oci::Resources& resources) override { apply_v1_limits(paths_, resources); }
+
+  void update(const oci::Resources& changes, const oci::Resources&) override {
+    oci::Resources limits = changes;
+    limits.devices.clear();
+    base::Rollback rollback;
+    apply_v1_limits(paths_, limits, &rollback);
+    rollback.dismiss();
+  }
 
   std::vector<pid_t> processes() const override { return cgroup_files::processes_below(any_directory()); }
 

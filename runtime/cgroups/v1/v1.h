@@ -4,6 +4,7 @@
 #include <memory>
 #include <string>
 
+#include "base/rollback.h"
 #include "cgroups/cgroup.h"
 
 namespace berth::runtime {
@@ -11,7 +12,8 @@ namespace berth::runtime {
 /// Cgroup v1: one directory for each hierarchy, by controller.
 std::unique_ptr<Cgroup> make_v1_cgroup(std::map<std::string, std::string> paths);
 
-/// Writes the limits into the v1 files (kernel: Documentation/admin-guide/cgroup-v1).
-void apply_v1_limits(const std::map<std::string, std::string>& paths, const oci::Resources& resources);
+/// Writes the limits into the v1 files (kernel: Documentation/admin-guide/cgroup-v1). `undo`: see LimitFiles.
+void apply_v1_limits(const std::map<std::string, std::string>& paths, const oci::Resources& resources,
+                     base::Rollback* undo = nullptr);
 
 }  // namespace berth::runtime

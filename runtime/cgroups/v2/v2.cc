@@ -87,6 +87,12 @@ class V2Cgroup : public Cgroup {
     if (!rules.empty()) attach_device_program(directory(), device_program(rules));
   }
 
+  void update(const oci::Resources& changes, const oci::Resources&) override {
+    base::Rollback rollback;
+    apply_v2_limits(directory_, changes, &rollback);
+    rollback.dismiss();
+  }
+
   std::vector<pid_t> processes() const override { return cgroup_files::processes_below(directory_); }
   uint64_t oom_kills() const override { return cgroup_files::keyed_value(directory_ + "/memory.events", "oom_kill"); }
 

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/fd.h"
+#include "base/rollback.h"
 #include "cgroups/cgroup.h"
 
 namespace berth::runtime {
@@ -16,7 +17,8 @@ namespace berth::runtime {
 std::unique_ptr<Cgroup> make_v2_cgroup(std::string mount_point, std::string directory);
 
 /// Writes the limits into the v2 files (kernel: Documentation/admin-guide/cgroup-v2.rst; formulas: oci-runtime.md 2.6).
-void apply_v2_limits(const std::string& directory, const oci::Resources& resources);
+/// `undo`: see LimitFiles.
+void apply_v2_limits(const std::string& directory, const oci::Resources& resources, base::Rollback* undo = nullptr);
 
 /// cpu.weight of cpu.shares: 0 stays 0 (unset), 2 → 1, 1024 → 100, 262144 → 10000.
 uint64_t weight_of_shares(uint64_t shares);

@@ -1,0 +1,35 @@
+#include <fcntl.h>
+
+#include <stdexcept>
+
+#include "base/file.h"
+#include "base/json.h"
+#include "base/rollback.h"
+#include "cgroups/cgroup.h"
+#include "cgroups/limit_text.h"
+#include "container/lifecycle.h"
+#include "log.h"
+#include "oci/resource_update.h"
+
+namespace berth::runtime {
+
+void update_container(Store& store, const std::string& id, const base::Json& resources) {
+  const std::string directory = store.directory(id);
+  Record record = store.load(id);
+  // Updates of one container take turns: each starts from what the one before has left.
+  const base::FileLock turn(base::open_file(directory, O_RDONLY | O_DIRECTORY | O_NOFOLLOW), directory);
+  record = store.load(id);
+  const std::string status = status_of(store, record);
+  if (status == "stopped" || status == "creating") throw std::runtime_error("container not running");
+
+  const std::string present = store.load_config_json(id);
+  const auto update = oci::merge_resources(present, resources);
+  if (update.changes.memory && update.changes.memory->has_kernel_limits) log_warning(kKernelMemoryWarning);
+  base::Rollback rollback;
+  rollback.add("restore the stored configuration", [&] { store.save_config(id, present); });
+  store.save_config(id, update.config_json);
+  Cgroup::open(record.cgroups)->update(update.changes, update.before);
+  rollback.dismiss();
+}
+
+}  // namespace berth::runtime

@@ -1,0 +1,42 @@
+#include "support/limits.h"
+
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+#include <stdexcept>
+
+#include "base/error.h"
+#include "base/file.h"
+
+namespace berth::test {
+
+bool on_cgroup_v2() {
+  return std::filesystem::exists("/sys/fs/cgroup/cgroup.controllers");
+}
+
+std::string cgroup_directory_of(pid_t pid, const std::string& controller) {
+  std::istringstream lines(base::read_file("/proc/" + std::to_string(pid) + "/cgroup"));
+  for (std::string line; std::getline(lines, line);) {
+    const auto first = line.find(':');
+    const auto second = line.find(':', first + 1);
+    const std::string controllers = "," + line.substr(first + 1, second - first - 1) + ",";
+    if (on_cgroup_v2() && controllers == ",,") return "/sys/fs/cgroup" + line.substr(second + 1);
+    if (!on_cgroup_v2() && controllers.find("," + controller + ",") != std::string::npos) {
+      return "/sys/fs/cgroup/" + controller + line.substr(second + 1);
+    }
+  }
+  throw std::runtime_error("no cgroup of " + controller);
+}
+
+std::string limit_of(pid_t pid, const std::string& controller, const std::string& file) {
+  try {
+    auto text = base::read_file(cgroup_directory_of(pid, controller) + "/" + file);
+    while (!text.empty() && text.back() == '\n') text.pop_back();
+    return text;
+  } catch (const base::SystemError& error) {
+    if (error.code() != ENOENT) throw;
+    return "no " + file;
+  }
+}
+
+}  // namespace berth::test

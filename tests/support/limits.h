@@ -1,0 +1,19 @@
+#pragma once
+
+#include <sys/types.h>
+
+#include <string>
+
+namespace berth::test {
+
+/// True where the machine's cgroups are version 2 and nothing else.
+bool on_cgroup_v2();
+
+/// The directory of a process' cgroup: in the hierarchy of `controller` on v1, the only one on v2.
+std::string cgroup_directory_of(pid_t pid, const std::string& controller);
+
+/// What a file of it reads, without the line break at its end; "no FILE" if there is none. A limit as the kernel has
+/// it.
+std::string limit_of(pid_t pid, const std::string& controller, const std::string& file);
+
+}  // namespace berth::test
