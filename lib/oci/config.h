@@ -47,6 +47,8 @@ struct Process {
   std::optional<Scheduler> scheduler;
   std::optional<IoPriority> io_priority;
   CpuAffinity exec_cpu_affinity;
+  std::string apparmor_profile;  ///< Empty: none.
+  std::string selinux_label;
 };
 
 struct Root {
@@ -174,6 +176,7 @@ struct Linux {
   std::map<std::string, std::string> sysctl;
   std::optional<Personality> personality;
   std::optional<MemoryPolicy> memory_policy;
+  std::string mount_label;  ///< SELinux context of the container's own file systems.
   std::map<std::string, std::string> net_devices;  ///< Names on the host and in the container ("eth%d": a free one).
 
   /// The namespace of this type, or nullptr if the container shares the runtime's.

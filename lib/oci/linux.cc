@@ -159,6 +159,7 @@ Linux read_linux(const base::JsonObject& object) {
   result.masked_paths = read_paths(object, "maskedPaths");
   result.readonly_paths = read_paths(object, "readonlyPaths");
   for (auto& [key, value] : object.string_map("sysctl")) result.sysctl[key] = std::move(value);
+  result.mount_label = object.string("mountLabel").value_or("");
   result.net_devices = read_net_devices(object);
   if (const auto personality = object.object("personality")) result.personality = read_personality(*personality);
   if (const auto policy = object.object("memoryPolicy")) result.memory_policy = read_memory_policy(*policy);

@@ -6,7 +6,6 @@
 
 #include "base/json.h"
 #include "oci/parse.h"
-#include "oci/unsupported.h"
 
 namespace berth::oci {
 
@@ -137,6 +136,8 @@ Process read_process(const base::JsonObject& object) {
   if (const auto scheduler = object.object("scheduler")) process.scheduler = read_scheduler(*scheduler);
   if (const auto priority = object.object("ioPriority")) process.io_priority = read_io_priority(*priority);
   if (const auto affinity = object.object("execCPUAffinity")) process.exec_cpu_affinity = read_cpu_affinity(*affinity);
+  process.apparmor_profile = object.string("apparmorProfile").value_or("");
+  process.selinux_label = object.string("selinuxLabel").value_or("");
   return process;
 }
 
@@ -144,7 +145,6 @@ Process parse_process(const std::string& text, const std::string& file) {
   try {
     const auto json = base::parse_json(text);
     const base::JsonObject object(json);
-    reject_unsupported_process(object);
     return read_process(object);
   } catch (const base::JsonError& error) {
     throw std::runtime_error(file + ": " + error.what());

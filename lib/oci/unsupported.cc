@@ -10,15 +10,9 @@ namespace berth::oci {
 namespace {
 
 // Support for a feature begins with deleting its line here.
-constexpr const char* kProcessProperties[] = {
-    "apparmorProfile",
-    "selinuxLabel",
-};
-
 constexpr const char* kProperties[] = {
     "linux.seccomp",
     "linux.intelRdt",
-    "linux.mountLabel",
 };
 
 constexpr const char* kMountProperties[] = {"uidMappings", "gidMappings"};
@@ -73,13 +67,8 @@ bool is_unsupported_mount_option(const char* option) {
   return false;
 }
 
-void reject_unsupported_process(const base::JsonObject& process) {
-  for (const char* property : kProcessProperties) reject_at(process, property);
-}
-
 void reject_unsupported(const base::JsonObject& config) {
   for (const char* property : kProperties) reject_at(config, property);
-  if (const auto process = config.object("process")) reject_unsupported_process(*process);
   for (const auto& mount : config.objects("mounts")) reject_in_mount(mount);
 }
 

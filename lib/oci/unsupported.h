@@ -11,9 +11,6 @@ namespace berth::oci {
 /// Throws base::JsonError "linux.seccomp is not supported yet" for the first such property of a whole config.json.
 void reject_unsupported(const base::JsonObject& config);
 
-/// The same for a process object alone (`exec --process`).
-void reject_unsupported_process(const base::JsonObject& process);
-
 /// True for a mount option that is known and not done yet ("idmap").
 bool is_unsupported_mount_option(const char* option);
 

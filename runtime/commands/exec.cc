@@ -31,8 +31,8 @@ void define(CommandLine& line, ExecFlags& flags) {
   line.value("process,p", flags.process_file, "file with a process object, instead of a command");
   line.flag("detach,d", flags.options.detach, "do not wait for the process");
   line.value("pid-file", flags.options.pid_file, "write the process id to this file");
-  line.value("process-label", flags.process_label, "SELinux label (not supported yet)");
-  line.value("apparmor", flags.apparmor, "AppArmor profile (not supported yet)");
+  line.value("process-label", flags.process_label, "SELinux label of the process");
+  line.value("apparmor", flags.apparmor, "AppArmor profile of the process");
   line.flag("no-new-privs", flags.no_new_privileges, "set the no_new_privs bit of the process");
   line.values("cap,c", flags.caps, "add a capability (repeatable)");
   line.number("preserve-fds", flags.options.preserve_fds, "pass this many more file descriptors to the process");
@@ -92,6 +92,8 @@ oci::Process process_from_flags(const CommandLine& line, const ExecFlags& flags,
   if (!flags.user.empty()) apply_user(flags.user, process.user);
   for (const auto& gid : flags.additional_gids) process.user.additional_gids.push_back(parse_id(gid, "gid"));
   apply_capabilities(flags.caps, process.capabilities);
+  if (!flags.apparmor.empty()) process.apparmor_profile = flags.apparmor;
+  if (!flags.process_label.empty()) process.selinux_label = flags.process_label;
   return process;
 }
 
@@ -116,8 +118,6 @@ int exec_command(const Globals& globals, const Words& words) {
     auto store = globals.store();
     const auto process = process_of(store, line, flags, {arguments.begin() + 1, arguments.end()});
     refuse_flag("pidfd-socket", flags.pidfd_socket);
-    refuse_flag("process-label", flags.process_label);
-    refuse_flag("apparmor", flags.apparmor);
     if (flags.options.preserve_fds < 0) throw std::runtime_error("--preserve-fds must not be negative");
     check_console(process.terminal, flags.options.detach, flags.options.console_socket);
     return exec_container(store, flags.options, process);

@@ -22,6 +22,7 @@
 #include "network/net_devices.h"
 #include "process/init.h"
 #include "process/settings.h"
+#include "security/lsm.h"
 #include "security/rlimits.h"
 
 namespace berth::runtime {
@@ -102,6 +103,7 @@ void Creation::reserve(const std::string& config_json) {
   record_.created = now_rfc3339();
   record_.owner = ::geteuid();
   record_.annotations = config_.annotations;
+  record_.no_new_keyring = options_.no_new_keyring;
   store_.save_config(record_.id, config_json);
   cgroup_ = options_.no_cgroups ? Cgroup::open({}) : Cgroup::plan(config_.linux_.cgroups_path, record_.id);
   record_.cgroups = cgroup_->paths();
@@ -267,6 +269,7 @@ CreatedContainer create_with_terminal(Store& store, const CreateOptions& options
   validate_container_id(options.id);
   if (!config.root) throw std::runtime_error("config.json: missing root");
   require_root_directory(config.root->path);
+  require_lsm(config.process.value_or(oci::Process{}), config.linux_.mount_label);
   try {
     return Creation(store, options, config, terminal).run(config_json);
   } catch (const std::exception& error) {

@@ -32,6 +32,7 @@ std::string to_json(const Record& record) {
   json["startTime"] = record.start_time;
   json["cgroups"] = record.cgroups;
   json["annotations"] = record.annotations;
+  json["noNewKeyring"] = record.no_new_keyring;
   return json.dump(-1, ' ', false, base::Json::error_handler_t::replace);
 }
 
@@ -47,6 +48,7 @@ Record from_json(const std::string& text) {
   record.owner = static_cast<uid_t>(object.unsigned_integer("owner").value_or(0));
   record.pid = static_cast<pid_t>(object.integer("pid", 0).value_or(0));
   record.start_time = object.unsigned_integer("startTime").value_or(0);
+  record.no_new_keyring = object.boolean("noNewKeyring").value_or(false);
   for (auto& [key, value] : object.string_map("cgroups")) record.cgroups[key] = std::move(value);
   for (auto& [key, value] : object.string_map("annotations")) record.annotations[key] = std::move(value);
   return record;

@@ -23,6 +23,7 @@ struct Record {
   uint64_t start_time = 0;                     ///< Field 22 of /proc/PID/stat: with the pid, a process for good.
   std::map<std::string, std::string> cgroups;  ///< Cgroup::paths()
   oci::Annotations annotations;
+  bool no_new_keyring = false;  ///< `exec` gets no session keyring either.
 };
 
 /// The directory of all containers (`--root`).

@@ -21,7 +21,9 @@
 #include "process/settings.h"
 #include "process/sync.h"
 #include "process/terminal.h"
+#include "security/lsm.h"
 #include "security/rlimits.h"
+#include "security/sysctls.h"
 
 namespace berth::runtime {
 
@@ -39,6 +41,8 @@ struct ExecContext {
   int namespaces = 0;    ///< CLONE_NEW* of what is joined.
   SyncChannel& sync;
   base::Fd console;
+  base::Fd proc;  ///< The host's; empty unless there are labels to set.
+  bool no_new_keyring = false;
 };
 
 /// The namespaces in which the container differs from us. Joining our own user namespace again is refused by the
@@ -77,6 +81,9 @@ void join_namespaces(const ExecContext& context) {
     context.sync.expect(Step::kGo);
     close_on_exec_from(3 + context.options.preserve_fds);
     apply_settings(context.process, context.linux_);
+    const auto& label = context.process.selinux_label;
+    if (!context.no_new_keyring) join_session_keyring(context.options.id, label, context.proc);
+    set_exec_labels(context.proc, context.process);
     const auto env = complete_environment(context.process);
     const bool entered = enter_directory(context.process.cwd, false);
     become(context.process);
@@ -199,6 +206,7 @@ int exec_container(Store& store, const ExecOptions& options, const oci::Process&
   const Record record = store.load(options.id);
   require_running(store, record, options.ignore_paused);
   const oci::Config config = store.load_config(record);
+  require_lsm(process);
   auto [ours, theirs] = SyncChannel::make_pair();
   Terminal terminal(process.terminal, options.console_socket, options.detach);
   ExecContext context{process,
@@ -208,7 +216,9 @@ int exec_container(Store& store, const ExecOptions& options, const oci::Process&
                       base::open_file("/proc/" + std::to_string(record.pid) + "/root", O_PATH | O_DIRECTORY),
                       namespaces_of(config),
                       theirs,
-                      terminal.take_child_end()};
+                      terminal.take_child_end(),
+                      has_exec_labels(process) ? open_trusted_proc() : base::Fd(),
+                      record.no_new_keyring};
   Foreground foreground(!options.detach);
   Joined joined;
   try {

@@ -19,6 +19,7 @@
 #include "process/exec_failure.h"
 #include "rootfs/paths.h"
 #include "security/capabilities.h"
+#include "security/lsm.h"
 
 namespace berth::runtime {
 
@@ -109,11 +110,22 @@ bool enter_directory(const std::string& cwd, bool make) {
   return true;
 }
 
-void join_session_keyring(const std::string& container_id) {
+void join_session_keyring(const std::string& container_id, const std::string& label, const base::Fd& proc) {
   const std::string name = "_ses." + container_id;
-  if (::syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, name.c_str()) >= 0) return;
+  if (!label.empty()) set_key_label(proc, label);
+  const auto result = ::syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, name.c_str());
   // EDQUOT: the user's quota of keys is used up; the container does not need one to run.
-  if (errno != ENOSYS && errno != EDQUOT && errno != EPERM) base::throw_errno("join session keyring " + name);
+  if (result < 0 && errno != ENOSYS && errno != EDQUOT && errno != EPERM) {
+    base::throw_errno("join session keyring " + name);
+  }
+  // What the kernel gives a session keyring, and the right of its user to find it: `exec` joins it by its name.
+  constexpr uint32_t kAllOfThePossessor = 0x3f000000;
+  constexpr uint32_t kViewReadSearchLinkOfTheUser = 0x001b0000;
+  if (result >= 0) {
+    check(::syscall(SYS_keyctl, KEYCTL_SETPERM, result, kAllOfThePossessor | kViewReadSearchLinkOfTheUser),
+          "set the permissions of session keyring", name);
+  }
+  if (!label.empty()) set_key_label(proc, "");
 }
 
 void become(const oci::Process& process) {

@@ -3,6 +3,7 @@
 #include <string>
 #include <vector>
 
+#include "base/fd.h"
 #include "oci/config.h"
 
 namespace berth::runtime {
@@ -14,8 +15,9 @@ namespace berth::runtime {
 /// root (CVE-2024-21626). Returns false if it can be tried again as the container's user.
 bool enter_directory(const std::string& cwd, bool make);
 
-/// A new session keyring _ses.ID; kernels without keys are fine.
-void join_session_keyring(const std::string& container_id);
+/// Joins the session keyring _ses.ID of the container, made with this SELinux label if there is none yet; kernels
+/// without keys are fine. `proc`: open_trusted_proc, needed for a label only.
+void join_session_keyring(const std::string& container_id, const std::string& label, const base::Fd& proc);
 
 /// Drops to what `process` says: no_new_privs, bounding set, groups, user, umask, capabilities. Standard streams that
 /// are pipes or terminals are handed to the user, so that /dev/stderr can be opened again.

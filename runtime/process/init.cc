@@ -19,6 +19,7 @@
 #include "process/settings.h"
 #include "rootfs/devices.h"
 #include "rootfs/pivot.h"
+#include "security/lsm.h"
 #include "security/sysctls.h"
 
 namespace berth::runtime {
@@ -109,9 +110,11 @@ void set_up(InitContext& context) {
   set_names(config);
   write_sysctls(host.proc, config.linux_.sysctl);
   make_paths_read_only(root, config.linux_.readonly_paths);
-  mask_paths(root, config.linux_.masked_paths, host.null_device);
+  mask_paths(root, config.linux_.masked_paths, host.null_device, config.linux_.mount_label);
   if (config.process) apply_settings(*config.process, config.linux_);
-  if (!context.no_new_keyring) join_session_keyring(context.state.id);
+  const std::string label = config.process ? config.process->selinux_label : "";
+  if (!context.no_new_keyring) join_session_keyring(context.state.id, label, host.proc);
+  if (config.process) set_exec_labels(host.proc, *config.process);
 }
 
 /// Drops privileges and finds the program, so that whatever can fail fails before the parent says that the container is

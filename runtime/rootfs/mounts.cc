@@ -5,6 +5,7 @@
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
+#include <sys/xattr.h>
 
 #include <algorithm>
 #include <stdexcept>
@@ -62,6 +63,11 @@ void make_parent_mount_private(std::string path) {
     if (errno != EINVAL || path == "/") base::throw_errno("make the mount at " + path + " private");
     path = path.substr(0, std::max<size_t>(path.rfind('/'), 1));
   }
+}
+
+/// The kernel's own views are labelled by the policy alone.
+bool takes_context(const std::string& type) {
+  return type != "proc" && type != "sysfs" && type != "mqueue";
 }
 
 }  // namespace
@@ -167,6 +173,8 @@ void Mounts::mount_file_system(const base::Fd& root, Entry& entry) {
     std::snprintf(mode, sizeof mode, "mode=%o", status_of(target).st_mode & 07777U);
     data.emplace_back(mode);
   }
+  const std::string& label = config_.linux_.mount_label;
+  if (!label.empty() && takes_context(type)) data.push_back("context=" + label);
   // Mount points and devices are still to be made in these.
   const bool wait =
       (options.set & MOUNT_ATTR_RDONLY) != 0 && (type == "tmpfs" || clean_path(entry.mount->destination) == "/dev");
@@ -179,6 +187,11 @@ void Mounts::mount_file_system(const base::Fd& root, Entry& entry) {
     if (type != "sysfs" || error.code() != EPERM) throw;
     mount = clone_mount("/sys", true);
     set_attributes(mount, attributes, options.clear);
+  }
+  // Message queues are one file system of the whole ipc namespace: it is not mounted with a context, but labelled.
+  if (!label.empty() && type == "mqueue") {
+    base::check(::setxattr(mount.proc_path().c_str(), "security.selinux", label.data(), label.size(), 0),
+                "set the SELinux label of", entry.mount->destination);
   }
   attach(mount, target);
   for (const uint64_t flags : options.propagation) set_propagation(mount, flags);

@@ -73,7 +73,8 @@ base::Fd open_null_device() {
   return tree;
 }
 
-void mask_paths(const base::Fd& root, const std::vector<std::string>& paths, const base::Fd& null_device) {
+void mask_paths(const base::Fd& root, const std::vector<std::string>& paths, const base::Fd& null_device,
+                const std::string& mount_label) {
   base::Fd empty_directory;
   bool null_attached = false;
   for (const auto& path : paths) {
@@ -94,7 +95,9 @@ void mask_paths(const base::Fd& root, const std::vector<std::string>& paths, con
       attach(clone_mount(empty_directory, false), target);
     } else {
       // One superblock for all: thousands of masks must not make thousands of file systems.
-      empty_directory = make_mount("tmpfs", "tmpfs", {"ro"}, {"nr_blocks=1", "nr_inodes=1"}, MOUNT_ATTR_RDONLY);
+      std::vector<std::string> data{"nr_blocks=1", "nr_inodes=1"};
+      if (!mount_label.empty()) data.push_back("context=" + mount_label);
+      empty_directory = make_mount("tmpfs", "tmpfs", {"ro"}, data, MOUNT_ATTR_RDONLY);
       attach(empty_directory, target);
     }
   }

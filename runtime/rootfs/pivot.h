@@ -18,8 +18,10 @@ void make_root_read_only(const base::Fd& root);
 void make_paths_read_only(const base::Fd& root, const std::vector<std::string>& paths);
 
 /// linux.maskedPaths: directories are covered by one shared, empty, read-only tmpfs, files by `null_device` (from
-/// open_null_device). Missing ones are skipped. After change_root.
-void mask_paths(const base::Fd& root, const std::vector<std::string>& paths, const base::Fd& null_device);
+/// open_null_device). Missing ones are skipped. After change_root. `mount_label`: SELinux context of the tmpfs, or
+/// empty.
+void mask_paths(const base::Fd& root, const std::vector<std::string>& paths, const base::Fd& null_device,
+                const std::string& mount_label);
 
 /// A detached mount of the host's /dev/null, verified to be character device 1:3. Before change_root.
 base::Fd open_null_device();

@@ -52,9 +52,6 @@ INSTANTIATE_TEST_SUITE_P(
     ::testing::Values(
         Property{"/linux/seccomp", R"({"defaultAction": "SCMP_ACT_ALLOW"})", "{}", "linux.seccomp"},
         Property{"/linux/intelRdt", R"({"closID": "x"})", "{}", "linux.intelRdt"},
-        Property{"/linux/mountLabel", "\"system_u:x\"", "\"\"", "linux.mountLabel"},
-        Property{"/process/apparmorProfile", "\"docker-default\"", "\"\"", "process.apparmorProfile"},
-        Property{"/process/selinuxLabel", "\"system_u:x\"", "\"\"", "process.selinuxLabel"},
         Property{"/mounts/0/uidMappings", R"([{"containerID": 0, "hostID": 1, "size": 1}])", "[]",
                  "mounts[0].uidMappings"}));
 
