@@ -53,7 +53,7 @@ Json linux_features() {
   for (const char* absent : {"seccomp", "intelRdt"}) features[absent] = disabled;
   for (const char* present : {"apparmor", "selinux", "netDevices"}) features[present] = Json{{"enabled", true}};
   features["memoryPolicy"] = Json{{"modes", oci::memory_policy_modes()}, {"flags", oci::memory_policy_flags()}};
-  features["mountExtensions"]["idmap"] = disabled;
+  features["mountExtensions"]["idmap"] = Json{{"enabled", true}};
   return features;
 }
 

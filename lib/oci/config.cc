@@ -38,14 +38,6 @@ Root read_root(const base::JsonObject& object, const std::string& bundle) {
   return root;
 }
 
-bool is_bind(const Mount& mount) {
-  if (mount.type == "bind") return true;
-  for (const auto& option : mount.options) {
-    if (option == "bind" || option == "rbind") return true;
-  }
-  return false;
-}
-
 Mount read_mount(const base::JsonObject& object, const std::string& bundle) {
   Mount mount;
   const auto destination = object.required_string("destination");
@@ -56,6 +48,8 @@ Mount read_mount(const base::JsonObject& object, const std::string& bundle) {
   mount.type = object.string("type").value_or("");
   mount.source = object.string("source").value_or("");
   mount.options = object.strings("options");
+  mount.uid_mappings = read_mappings(object, "uidMappings");
+  mount.gid_mappings = read_mappings(object, "gidMappings");
   if (is_bind(mount)) {
     if (mount.source.empty()) throw base::JsonError("missing " + object.path_of("source"));
     mount.source = below(bundle, mount.source);

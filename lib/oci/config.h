@@ -67,6 +67,7 @@ struct Mount {
   std::string type;
   std::string source;  ///< Absolute for binds (relative ones are taken from the bundle).
   std::vector<std::string> options;
+  std::vector<IdMapping> uid_mappings, gid_mappings;  ///< container_id: as stored in the source; host_id: as seen.
 };
 
 struct Hook {

@@ -43,16 +43,6 @@ uint32_t required_id(const base::JsonObject& object, const char* key) {
   return static_cast<uint32_t>(*value);
 }
 
-std::vector<IdMapping> read_mappings(const base::JsonObject& object, const char* key) {
-  std::vector<IdMapping> mappings;
-  for (const auto& entry : object.objects(key)) {
-    IdMapping mapping{required_id(entry, "containerID"), required_id(entry, "hostID"), required_id(entry, "size")};
-    if (mapping.size == 0) reject(entry.path_of("size"), "must be at least 1");
-    mappings.push_back(mapping);
-  }
-  return mappings;
-}
-
 std::map<std::string, TimeOffset> read_time_offsets(const base::JsonObject& object) {
   std::map<std::string, TimeOffset> offsets;
   const auto map = object.object("timeOffsets");
@@ -145,6 +135,16 @@ std::string read_propagation(const base::JsonObject& object) {
 }
 
 }  // namespace
+
+std::vector<IdMapping> read_mappings(const base::JsonObject& object, const char* key) {
+  std::vector<IdMapping> mappings;
+  for (const auto& entry : object.objects(key)) {
+    IdMapping mapping{required_id(entry, "containerID"), required_id(entry, "hostID"), required_id(entry, "size")};
+    if (mapping.size == 0) reject(entry.path_of("size"), "must be at least 1");
+    mappings.push_back(mapping);
+  }
+  return mappings;
+}
 
 Linux read_linux(const base::JsonObject& object) {
   Linux result;

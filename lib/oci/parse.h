@@ -25,6 +25,10 @@ IoPriority read_io_priority(const base::JsonObject& priority);
 CpuAffinity read_cpu_affinity(const base::JsonObject& affinity);
 Personality read_personality(const base::JsonObject& personality);
 MemoryPolicy read_memory_policy(const base::JsonObject& policy);
+std::vector<IdMapping> read_mappings(const base::JsonObject& object, const char* key);
+
+/// True if the mount shows something that exists, instead of a new file system.
+bool is_bind(const Mount& mount);
 
 /// Checks that concern several parts of the configuration at once. Throws base::JsonError.
 void validate(const Config& config);

@@ -1,6 +1,5 @@
 #include "oci/unsupported.h"
 
-#include <cstring>
 #include <string_view>
 
 #include "base/json.h"
@@ -13,14 +12,6 @@ namespace {
 constexpr const char* kProperties[] = {
     "linux.seccomp",
     "linux.intelRdt",
-};
-
-constexpr const char* kMountProperties[] = {"uidMappings", "gidMappings"};
-
-constexpr const char* kMountOptions[] = {
-    "idmap",       "ridmap",   "tmpcopyup", "rro",          "rrw",          "rnosuid",    "rsuid",
-    "rnodev",      "rdev",     "rnoexec",   "rexec",        "rnodiratime",  "rdiratime",  "rrelatime",
-    "rnorelatime", "rnoatime", "ratime",    "rstrictatime", "rnosymfollow", "rsymfollow", "rnostrictatime",
 };
 
 /// True for a value that asks for nothing. -1 is "unlimited" wherever a number is in the tables above.
@@ -49,27 +40,10 @@ void reject_at(const base::JsonObject& object, std::string_view path) {
   }
 }
 
-void reject_in_mount(const base::JsonObject& mount) {
-  for (const char* property : kMountProperties) reject_at(mount, property);
-  for (const auto& option : mount.strings("options")) {
-    if (is_unsupported_mount_option(option.c_str())) {
-      throw base::JsonError(mount.path_of("options") + ": option \"" + option + "\" is not supported yet");
-    }
-  }
-}
-
 }  // namespace
-
-bool is_unsupported_mount_option(const char* option) {
-  for (const char* known : kMountOptions) {
-    if (std::strcmp(known, option) == 0) return true;
-  }
-  return false;
-}
 
 void reject_unsupported(const base::JsonObject& config) {
   for (const char* property : kProperties) reject_at(config, property);
-  for (const auto& mount : config.objects("mounts")) reject_in_mount(mount);
 }
 
 }  // namespace berth::oci

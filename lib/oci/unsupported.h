@@ -11,7 +11,4 @@ namespace berth::oci {
 /// Throws base::JsonError "linux.seccomp is not supported yet" for the first such property of a whole config.json.
 void reject_unsupported(const base::JsonObject& config);
 
-/// True for a mount option that is known and not done yet ("idmap").
-bool is_unsupported_mount_option(const char* option);
-
 }  // namespace berth::oci

@@ -68,6 +68,31 @@ void check_user_namespace(const Config& config) {
   }
 }
 
+bool has_option(const Mount& mount, std::initializer_list<const char*> names) {
+  return std::any_of(mount.options.begin(), mount.options.end(), [&](const std::string& option) {
+    return std::find(names.begin(), names.end(), option) != names.end();
+  });
+}
+
+void check_id_mapping(const Mount& mount, const std::string& path, bool has_user_namespace) {
+  const bool has_uids = !mount.uid_mappings.empty();
+  if (has_uids != !mount.gid_mappings.empty()) {
+    reject(path + (has_uids ? ".gidMappings" : ".uidMappings"), "is needed beside the other mappings");
+  }
+  const bool asked = has_option(mount, {"idmap", "ridmap"});
+  if (!asked && !has_uids) return;
+  if (!is_bind(mount)) reject(path, "only bind mounts can have their ids mapped");
+  if (has_uids || has_user_namespace) return;
+  reject(path + ".options", "\"idmap\" and \"ridmap\" need uidMappings and gidMappings, or a user namespace");
+}
+
+void check_mounts(const Config& config) {
+  const bool has_user_namespace = config.linux_.find(NamespaceType::kUser) != nullptr;
+  for (size_t i = 0; i < config.mounts.size(); ++i) {
+    check_id_mapping(config.mounts[i], "mounts[" + std::to_string(i) + "]", has_user_namespace);
+  }
+}
+
 void check_time_offsets(const Linux& linux_part) {
   if (!linux_part.time_offsets.empty() && !is_new(linux_part, NamespaceType::kTime)) {
     reject("linux.timeOffsets", "time namespace offsets need a new time namespace");
@@ -122,6 +147,10 @@ void check_sysctl(const Linux& linux_part, const std::string& given) {
 
 }  // namespace
 
+bool is_bind(const Mount& mount) {
+  return mount.type == "bind" || has_option(mount, {"bind", "rbind"});
+}
+
 std::string sysctl_path(const std::string& name) {
   std::string path = name;
   // As sysctl(8): if the first separator is a slash, slashes separate and dots are part of names ("eth0.100").
@@ -135,6 +164,7 @@ void validate(const Config& config) {
   check_names(config);
   check_paths(config.linux_);
   check_user_namespace(config);
+  check_mounts(config);
   check_time_offsets(config.linux_);
   check_net_devices(config.linux_);
   for (const auto& entry : config.linux_.sysctl) check_sysctl(config.linux_, entry.first);

@@ -171,7 +171,7 @@ void Creation::clone_init() {
   sync_.send(Step::kStart);
   if (namespaces.makes(CLONE_NEWUSER)) {
     sync_.expect(Step::kNeedMaps);
-    write_id_maps(pid, config_.linux_);
+    write_id_maps(pid, config_.linux_.uid_mappings, config_.linux_.gid_mappings);
     sync_.send(Step::kMapsWritten);
   }
   if (namespaces.needs_second_fork()) {

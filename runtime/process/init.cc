@@ -18,6 +18,7 @@
 #include "process/lookup.h"
 #include "process/settings.h"
 #include "rootfs/devices.h"
+#include "rootfs/mount_api.h"
 #include "rootfs/pivot.h"
 #include "security/lsm.h"
 #include "security/sysctls.h"
@@ -67,7 +68,10 @@ base::Fd build_root(const InitContext& context) {
 
 void enter_root(const InitContext& context, const base::Fd& root) {
   const auto* mount_namespace = context.config.linux_.find(NamespaceType::kMount);
-  if (mount_namespace != nullptr && mount_namespace->path.empty()) return change_root(root, context.no_pivot);
+  if (mount_namespace != nullptr && mount_namespace->path.empty()) {
+    change_root(root, context.no_pivot);
+    return context.mounts.finish_propagation(root);
+  }
   // The root of a namespace that others live in stays as it is.
   check(::fchdir(root.get()), "change to the root file system");
   check(::chroot("."), "chroot");
@@ -106,7 +110,7 @@ void set_up(InitContext& context) {
                  !dev_is_bound(config));
   }
   context.mounts.finish_read_only();
-  if (config.root->readonly) make_root_read_only(root);
+  if (config.root->readonly) make_read_only(root);
   set_names(config);
   write_sysctls(host.proc, config.linux_.sysctl);
   make_paths_read_only(root, config.linux_.readonly_paths);

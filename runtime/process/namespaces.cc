@@ -8,8 +8,10 @@
 #include <sched.h>
 #include <signal.h>
 #include <sys/ioctl.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -18,6 +20,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/rollback.h"
 
 namespace berth::runtime {
 
@@ -111,10 +114,28 @@ void continue_in_sibling(const SyncChannel& sync) {
   ::_exit(0);
 }
 
-void write_id_maps(pid_t pid, const oci::Linux& config) {
+void write_id_maps(pid_t pid, const std::vector<oci::IdMapping>& uids, const std::vector<oci::IdMapping>& gids) {
   const std::string proc = "/proc/" + std::to_string(pid);
-  base::write_existing(proc + "/uid_map", map_text(config.uid_mappings));
-  base::write_existing(proc + "/gid_map", map_text(config.gid_mappings));
+  base::write_existing(proc + "/uid_map", map_text(uids));
+  base::write_existing(proc + "/gid_map", map_text(gids));
+}
+
+base::Fd make_user_namespace(const std::vector<oci::IdMapping>& uids, const std::vector<oci::IdMapping>& gids) {
+  base::Fd pidfd;
+  const pid_t pid = clone_process(CLONE_NEWUSER, -1, pidfd);
+  if (pid == 0) {
+    ::prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+    for (;;) ::pause();
+  }
+  base::Rollback helper;
+  helper.add("end the process that holds the user namespace", [&] {
+    ::syscall(SYS_pidfd_send_signal, pidfd.get(), SIGKILL, nullptr, 0);
+    siginfo_t info{};
+    while (::waitid(P_PIDFD, static_cast<id_t>(pidfd.get()), &info, WEXITED) < 0 && errno == EINTR) {
+    }
+  });
+  write_id_maps(pid, uids, gids);
+  return base::open_file("/proc/" + std::to_string(pid) + "/ns/user", O_RDONLY);
 }
 
 void become_namespace_root() {

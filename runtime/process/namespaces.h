@@ -43,7 +43,10 @@ void enter(const NamespacePlan& plan);
 void continue_in_sibling(const SyncChannel& sync);
 
 /// Writes /proc/PID/uid_map and gid_map.
-void write_id_maps(pid_t pid, const oci::Linux& config);
+void write_id_maps(pid_t pid, const std::vector<oci::IdMapping>& uids, const std::vector<oci::IdMapping>& gids);
+
+/// A user namespace with these maps and nobody in it, which lives as long as the descriptor.
+base::Fd make_user_namespace(const std::vector<oci::IdMapping>& uids, const std::vector<oci::IdMapping>& gids);
 
 /// Becomes root of a new or joined user namespace, with no supplementary groups.
 void become_namespace_root();

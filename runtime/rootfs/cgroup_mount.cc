@@ -16,13 +16,13 @@ namespace berth::runtime {
 namespace {
 
 uint64_t attributes_of(const MountOptions& options) {
-  return options.set | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC;
+  return options.attributes.set | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC;
 }
 
-/// The container's own directory, for when the kernel does not let us mount the hierarchy itself.
-void bind_own_directory(const std::string& directory, const base::Fd& target, uint64_t attributes) {
+/// A directory of the hierarchy, for when the kernel does not let us mount the hierarchy itself.
+void bind_directory(const std::string& directory, const base::Fd& target, uint64_t attributes) {
   const base::Fd tree = clone_mount(directory, true);
-  set_attributes(tree, attributes, 0);
+  set_attributes(tree, attributes, 0, true);
   attach(tree, target);
 }
 
@@ -35,8 +35,12 @@ void mount_unified(const base::Fd& target, const MountOptions& options,
       if (error.code() != EPERM && error.code() != EBUSY) throw;
     }
   }
-  const std::string own = cgroups.empty() ? CgroupLayout::detect().unified_mount_point : cgroups.begin()->second;
-  bind_own_directory(own, target, attributes_of(options));
+  // Without a cgroup of its own the container may look at the host's, not change them (CVE-2023-25809).
+  if (cgroups.empty()) {
+    const uint64_t attributes = attributes_of(options) | MOUNT_ATTR_RDONLY;
+    return bind_directory(CgroupLayout::detect().unified_mount_point, target, attributes);
+  }
+  bind_directory(cgroups.begin()->second, target, attributes_of(options));
 }
 
 std::string joined(const std::vector<std::string>& names) {
@@ -57,7 +61,7 @@ void mount_hierarchy(const base::Fd& directory, const Hierarchy& hierarchy,
     if (named) data.insert(data.begin(), "none");
     attach(make_mount("cgroup", "cgroup", {}, data, attributes), target);
   } else if (const auto own = cgroups.find(hierarchy.controllers.front()); own != cgroups.end()) {
-    bind_own_directory(own->second, target, attributes);
+    bind_directory(own->second, target, attributes);
   }
   if (hierarchy.controllers.size() < 2) return;
   for (const auto& controller : hierarchy.controllers) {
@@ -80,7 +84,7 @@ void mount_cgroups(const base::Fd& target, const MountOptions& options,
   for (const auto& hierarchy : layout.hierarchies) {
     mount_hierarchy(directory, hierarchy, cgroups, own_cgroup_namespace, attributes_of(options));
   }
-  set_attributes(directory, options.set & MOUNT_ATTR_RDONLY, 0);
+  set_attributes(directory, options.attributes.set & MOUNT_ATTR_RDONLY, 0);
 }
 
 }  // namespace berth::runtime

@@ -40,18 +40,21 @@ mode_t type_bits(char type) {
   return type == 'p' ? S_IFIFO : S_IFCHR;
 }
 
-/// The node at `name` if it is the device that is wanted; throws if it is another thing; empty if there is nothing.
-base::Fd existing_node(const base::Fd& directory, const std::string& name, const oci::Device& device, dev_t numbers) {
-  base::Fd node(::openat(directory.get(), name.c_str(), O_PATH | O_NOFOLLOW | O_CLOEXEC));
-  if (!node) return node;
+enum class Existing { kNothing, kDevice, kPlaceForBind };
+
+/// What is at `name`. Throws if that is neither the device that is wanted nor an empty file, on which a container in a
+/// user namespace has its devices bound.
+Existing existing_node(const base::Fd& directory, const std::string& name, const oci::Device& device, dev_t numbers) {
   struct stat info {};
-  base::check(::fstat(node.get(), &info), "stat", device.path);
-  const bool same =
-      (info.st_mode & S_IFMT) == type_bits(device.type) && (device.type == 'p' || info.st_rdev == numbers);
-  if (!same)
-    throw std::runtime_error("device " + device.path +
-                             ": something else with that name exists in the root file system");
-  return node;
+  if (::fstatat(directory.get(), name.c_str(), &info, AT_SYMLINK_NOFOLLOW) != 0) {
+    if (errno != ENOENT) base::throw_errno("stat " + device.path);
+    return Existing::kNothing;
+  }
+  if ((info.st_mode & S_IFMT) == type_bits(device.type) && (device.type == 'p' || info.st_rdev == numbers)) {
+    return Existing::kDevice;
+  }
+  if (S_ISREG(info.st_mode) && info.st_size == 0 && device.type != 'p') return Existing::kPlaceForBind;
+  throw std::runtime_error("device " + device.path + ": something else with that name exists in the root file system");
 }
 
 void bind_host_node(const base::Fd& directory, const std::string& name, const oci::Device& device, dev_t numbers) {
@@ -61,8 +64,10 @@ void bind_host_node(const base::Fd& directory, const std::string& name, const oc
   if ((info.st_mode & S_IFMT) != type_bits(device.type) || info.st_rdev != numbers) {
     throw std::runtime_error("device " + device.path + ": the host's node is another device");
   }
-  const base::Fd file(::openat(directory.get(), name.c_str(), O_CREAT | O_WRONLY | O_NOFOLLOW | O_CLOEXEC, 0644));
-  if (!file) base::throw_errno("create " + device.path);
+  // Made, not opened: somebody may have put a fifo there meanwhile. One of an earlier container is as good.
+  if (::mknodat(directory.get(), name.c_str(), S_IFREG | 0644, 0) != 0 && errno != EEXIST) {
+    base::throw_errno("create " + device.path);
+  }
   attach(tree, base::open_at(directory, name, O_PATH | O_NOFOLLOW));
 }
 
@@ -74,7 +79,9 @@ void make_device(const base::Fd& root, const oci::Device& device) {
                                  ? open_without_symlinks(root, "/dev", O_DIRECTORY)
                                  : make_directories_in_root(root, path.substr(0, slash), 0755);
   const dev_t numbers = ::makedev(static_cast<unsigned>(device.major), static_cast<unsigned>(device.minor));
-  if (existing_node(directory, name, device, numbers)) return;
+  const Existing existing = existing_node(directory, name, device, numbers);
+  if (existing == Existing::kDevice) return;
+  if (existing == Existing::kPlaceForBind) return bind_host_node(directory, name, device, numbers);
   // The umask is 0: the mode is exact, and nothing is looked up a second time to change it.
   const mode_t mode = type_bits(device.type) | (device.file_mode.value_or(0666) & 07777U);
   if (::mknodat(directory.get(), name.c_str(), mode, numbers) == 0) {

@@ -2,8 +2,12 @@
 
 #include <fcntl.h>
 #include <sys/mount.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+
+#include <chrono>
+#include <thread>
 
 #include "base/error.h"
 
@@ -58,14 +62,50 @@ base::Fd clone_mount(const base::Fd& at, bool recursive) {
   return tree;
 }
 
-void set_attributes(const base::Fd& mount, uint64_t set, uint64_t clear) {
+void set_attributes(const base::Fd& mount, uint64_t set, uint64_t clear, bool recursive) {
   if (set == 0 && clear == 0) return;
   mount_attr attributes{};
   attributes.attr_set = set;
   attributes.attr_clr = clear & ~static_cast<uint64_t>(MOUNT_ATTR__ATIME);
   // The atime attributes are an enumeration, not bits: choosing one, or taking one back, clears the field.
   if (((set | clear) & MOUNT_ATTR__ATIME) != 0) attributes.attr_clr |= MOUNT_ATTR__ATIME;
-  setattr(mount, 0, attributes, "set mount attributes");
+  setattr(mount, recursive ? AT_RECURSIVE : 0U, attributes, "set mount attributes");
+}
+
+void make_read_only(const base::Fd& mount) {
+  constexpr int kTries = 6;
+  for (int tries = 1;; ++tries) {
+    try {
+      return set_attributes(mount, MOUNT_ATTR_RDONLY, 0);
+    } catch (const base::SystemError& error) {
+      if (error.code() != EBUSY || tries == kTries) throw;
+    }
+    std::this_thread::sleep_for(std::chrono::milliseconds(100));
+  }
+}
+
+void map_ids(const base::Fd& mount, const base::Fd& user_namespace, bool recursive) {
+  mount_attr attributes{};
+  attributes.attr_set = MOUNT_ATTR_IDMAP;
+  attributes.userns_fd = static_cast<uint64_t>(user_namespace.get());
+  setattr(mount, recursive ? AT_RECURSIVE : 0U, attributes, "map the ids of a mount");
+}
+
+void reconfigure(const base::Fd& mounted, const std::vector<std::string>& superblock_flags,
+                 const std::vector<std::string>& data) {
+  const base::Fd context(
+      static_cast<int>(::syscall(SYS_fspick, mounted.get(), "", FSPICK_EMPTY_PATH | FSPICK_CLOEXEC)));
+  if (!context) base::throw_errno("open a mounted file system");
+  for (const auto& flag : superblock_flags) configure(context, FSCONFIG_SET_FLAG, flag.c_str(), nullptr);
+  for (const auto& option : data) configure_option(context, option);
+  check(::syscall(SYS_fsconfig, context.get(), FSCONFIG_CMD_RECONFIGURE, nullptr, nullptr, 0),
+        "reconfigure a file system");
+}
+
+uint64_t mount_id(const base::Fd& at) {
+  struct statx info {};
+  check(::statx(at.get(), "", AT_EMPTY_PATH, STATX_MNT_ID, &info), "find the mount of a file");
+  return info.stx_mnt_id;
 }
 
 void set_propagation(const base::Fd& mount, uint64_t flags) {

@@ -19,12 +19,23 @@ base::Fd make_mount(const std::string& type, const std::string& source,
 base::Fd clone_mount(const std::string& path, bool recursive);
 base::Fd clone_mount(const base::Fd& at, bool recursive);
 
-/// Changes attributes of one mount (mount_setattr). An atime attribute replaces the others.
-void set_attributes(const base::Fd& mount, uint64_t set, uint64_t clear);
+/// Changes attributes of one mount, or of it and all below (mount_setattr). An atime attribute replaces the others.
+void set_attributes(const base::Fd& mount, uint64_t set, uint64_t clear, bool recursive = false);
+/// Makes a mount read-only once whoever has a file open for writing is through (half a second at most).
+void make_read_only(const base::Fd& mount);
+/// Shows the files of a detached mount as owned by what the user namespace's maps say (MOUNT_ATTR_IDMAP).
+void map_ids(const base::Fd& mount, const base::Fd& user_namespace, bool recursive);
 /// MS_SHARED, MS_SLAVE, MS_PRIVATE or MS_UNBINDABLE, with MS_REC for the whole tree.
 void set_propagation(const base::Fd& mount, uint64_t flags);
 
 /// Attaches a detached mount to a held target.
 void attach(const base::Fd& mount, const base::Fd& target);
+
+/// Changes flags and options of the file system that is mounted at a held place (fspick).
+void reconfigure(const base::Fd& mounted, const std::vector<std::string>& superblock_flags,
+                 const std::vector<std::string>& data);
+
+/// The number of the mount that an open file is on (unique among those that exist).
+uint64_t mount_id(const base::Fd& at);
 
 }  // namespace berth::runtime

@@ -1,47 +1,25 @@
 #include "rootfs/mounts.h"
 
 #include <fcntl.h>
-#include <linux/magic.h>
+#include <linux/mount.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
-#include <sys/vfs.h>
 #include <sys/xattr.h>
 
 #include <algorithm>
 #include <stdexcept>
 
 #include "base/error.h"
+#include "process/namespaces.h"
 #include "rootfs/cgroup_mount.h"
+#include "rootfs/copy_tree.h"
 #include "rootfs/mount_api.h"
+#include "rootfs/mount_target.h"
 #include "rootfs/paths.h"
 
 namespace berth::runtime {
 
 namespace {
-
-/// What may be mounted below /proc: files that others replace to show a container's own limits (oci-runtime.md 2.4).
-constexpr const char* kAllowedBelowProc[] = {"/proc/cpuinfo",
-                                             "/proc/diskstats",
-                                             "/proc/meminfo",
-                                             "/proc/stat",
-                                             "/proc/swaps",
-                                             "/proc/uptime",
-                                             "/proc/loadavg",
-                                             "/proc/slabinfo",
-                                             "/proc/sys/kernel/ns_last_pid",
-                                             "/proc/sys/crypto/fips_enabled"};
-
-bool is_procfs(const base::Fd& fd) {
-  struct statfs info {};
-  base::check(::fstatfs(fd.get(), &info), "find the file system type");
-  return info.f_type == PROC_SUPER_MAGIC;
-}
-
-struct stat status_of(const base::Fd& fd) {
-  struct stat info {};
-  base::check(::fstat(fd.get(), &info), "stat");
-  return info;
-}
 
 std::runtime_error mount_error(const oci::Mount& mount, const std::string& why) {
   return std::runtime_error("error mounting \"" + mount.source + "\" to rootfs at \"" + mount.destination +
@@ -56,12 +34,30 @@ uint64_t propagation_flags(const std::string& name) {
   return options.propagation.front();
 }
 
-/// pivot_root refuses a root whose parent mount is shared. Finds that mount by going up from the root file system.
-void make_parent_mount_private(std::string path) {
-  for (;;) {
-    if (::mount(nullptr, path.c_str(), nullptr, MS_PRIVATE, nullptr) == 0) return;
-    if (errno != EINVAL || path == "/") base::throw_errno("make the mount at " + path + " private");
-    path = path.substr(0, std::max<size_t>(path.rfind('/'), 1));
+/// The user namespace whose maps a mount without maps of its own takes.
+base::Fd user_namespace_for(const oci::Config& config, const oci::Mount& mount) {
+  if (!mount.uid_mappings.empty()) return make_user_namespace(mount.uid_mappings, mount.gid_mappings);
+  const auto* container = config.linux_.find(oci::NamespaceType::kUser);
+  if (container != nullptr && !container->path.empty()) return base::open_file(container->path, O_RDONLY);
+  return make_user_namespace(config.linux_.uid_mappings, config.linux_.gid_mappings);
+}
+
+/// "rro,rnosuid": those options of a mount that concern the whole tree.
+std::string recursive_options(const oci::Mount& mount) {
+  std::string names;
+  for (const auto& option : mount.options) {
+    const bool recursive = option.starts_with('r') && AttributeChange().add(std::string_view(option).substr(1));
+    if (recursive) names += (names.empty() ? "" : ",") + option;
+  }
+  return names;
+}
+
+void apply_to_tree(const base::Fd& mount, const AttributeChange& change, const oci::Mount& configured) {
+  if (!change.any()) return;
+  try {
+    set_attributes(mount, change.set, change.clear, true);
+  } catch (const base::SystemError& error) {
+    throw base::SystemError("set " + recursive_options(configured) + " on the mounted tree", error.code());
   }
 }
 
@@ -74,37 +70,51 @@ bool takes_context(const std::string& type) {
 
 bool dev_is_bound(const oci::Config& config) {
   return std::any_of(config.mounts.begin(), config.mounts.end(), [](const oci::Mount& mount) {
-    return clean_path(mount.destination) == "/dev" && MountOptions::parse(mount.options, mount.destination).bind;
+    return clean_path(mount.destination) == "/dev" &&
+           MountOptions::parse(mount.options, mount.destination, mount.type).bind;
   });
+}
+
+bool Mounts::is_filled_later(const oci::Mount& mount) {
+  return mount.type == "tmpfs" || clean_path(mount.destination) == "/dev";
 }
 
 Mounts::Mounts(const oci::Config& config, std::map<std::string, std::string> cgroups)
     : config_(config),
       cgroups_(std::move(cgroups)),
       own_cgroup_namespace_(config.linux_.find(oci::NamespaceType::kCgroup) != nullptr) {
+  propagation_flags(config.linux_.rootfs_propagation);
   for (const auto& mount : config.mounts) {
-    Entry entry{&mount, MountOptions::parse(mount.options, mount.destination), {}, true};
-    if (mount.type == "bind") entry.options.bind = true;
-    if (clean_path(mount.destination) == "/") throw mount_error(mount, "the destination must not be /");
-    if (entry.options.bind) {
-      try {
-        entry.source = clone_mount(mount.source, entry.options.recursive_bind);
-      } catch (const std::exception& error) {
-        throw mount_error(mount, error.what());
-      }
-      entry.source_is_directory = S_ISDIR(status_of(entry.source).st_mode);
+    Entry entry{&mount, MountOptions::parse(mount.options, mount.destination, mount.type), {}};
+    try {
+      check_destination(mount);
+      if (entry.options.bind && !entry.options.remount) prepare_bind(entry);
+    } catch (const std::exception& error) {
+      throw mount_error(mount, error.what());
     }
     entries_.push_back(std::move(entry));
   }
 }
 
+void Mounts::prepare_bind(Entry& entry) const {
+  const oci::Mount& mount = *entry.mount;
+  entry.source = clone_mount(mount.source, entry.options.recursive_bind);
+  if (!entry.options.map_ids && mount.uid_mappings.empty()) return;
+  try {
+    map_ids(entry.source, user_namespace_for(config_, mount), entry.options.map_tree);
+  } catch (const base::SystemError& error) {
+    if (error.code() != EINVAL) throw;
+    throw std::runtime_error(std::string(error.what()) +
+                             " (a file system there does not support it, or the mappings are not valid)");
+  }
+}
+
 base::Fd Mounts::make_root() const {
+  // Whatever the container's root will be, its mounts must not leak to the host; and pivot_root wants no shared parent.
   const uint64_t propagation = propagation_flags(config_.linux_.rootfs_propagation);
-  // Whatever the container's root will be, the mounts around it must not leak to the host.
-  const uint64_t around = (propagation & (MS_SHARED | MS_SLAVE)) != 0 ? MS_SLAVE | MS_REC : MS_PRIVATE | MS_REC;
-  base::check(::mount(nullptr, "/", nullptr, around, nullptr), "set the propagation of /");
+  const uint64_t around = (propagation & (MS_SHARED | MS_SLAVE)) != 0 ? MS_SLAVE : MS_PRIVATE;
+  base::check(::mount(nullptr, "/", nullptr, around | MS_REC, nullptr), "set the propagation of /");
   const std::string& path = config_.root->path;
-  make_parent_mount_private(path);
   base::Fd root = clone_mount(path, true);
   attach(root, base::open_file(path, O_PATH | O_DIRECTORY));
   return root;
@@ -121,85 +131,103 @@ void Mounts::mount_all(const base::Fd& root) {
 }
 
 void Mounts::mount_one(const base::Fd& root, Entry& entry) {
-  if (entry.options.bind) {
+  const std::string& type = entry.mount->type;
+  if (entry.options.remount) {
+    remount(root, entry);
+  } else if (entry.options.bind) {
     bind(root, entry);
-  } else if (entry.mount->type == "cgroup" || entry.mount->type == "cgroup2") {
-    mount_cgroups(make_directories_in_root(root, entry.mount->destination, 0755), entry.options, cgroups_,
-                  own_cgroup_namespace_);
+  } else if (type == "cgroup" || type == "cgroup2") {
+    mount_cgroups(open_target(root, *entry.mount, {}), entry.options, cgroups_, own_cgroup_namespace_);
   } else {
     mount_file_system(root, entry);
   }
 }
 
-base::Fd Mounts::target_of(const base::Fd& root, const Entry& entry) const {
-  const std::string destination = clean_path(entry.mount->destination);
-  const std::string& type = entry.mount->type;
-  const bool strict = !entry.options.bind && (type == "proc" || type == "sysfs");
-  base::Fd target = entry.source_is_directory ? make_directories_in_root(root, destination, 0755)
-                                              : make_file_in_root(root, destination);
-  // A symbolic link in an image must not lead proc or sysfs elsewhere (CVE-2019-19921, CVE-2023-28642).
-  if (strict) target = open_without_symlinks(root, destination, O_DIRECTORY | O_NOFOLLOW);
-  // The kernel's word on where this is, whatever links led here.
-  const bool allowed =
-      std::find(std::begin(kAllowedBelowProc), std::end(kAllowedBelowProc), destination) != std::end(kAllowedBelowProc);
-  if (is_procfs(target) && !allowed && destination != "/proc") {
-    throw std::runtime_error("\"" + destination + "\" cannot be mounted because it is inside /proc");
+void Mounts::bind(const base::Fd& root, Entry& entry) const {
+  const base::Fd target = open_target(root, *entry.mount, entry.source);
+  const MountOptions& options = entry.options;
+  const bool in_user_namespace = config_.linux_.find(oci::NamespaceType::kUser) != nullptr;
+  const uint64_t around = propagation_flags(config_.linux_.rootfs_propagation);
+  // The parent's copy is still a peer of the host's mount. As a slave it goes on receiving, for those who ask for that.
+  if ((around & MS_SHARED) == 0) set_propagation(entry.source, MS_SLAVE | MS_REC);
+  if (options.propagation.empty() && (around & (MS_SHARED | MS_SLAVE)) == 0) {
+    set_propagation(entry.source, MS_PRIVATE | MS_REC);
   }
-  const bool is_proc = !entry.options.bind && type == "proc";
-  if (destination == "/proc" && !is_proc && !(entry.options.bind && is_procfs(entry.source))) {
-    throw std::runtime_error("\"/proc\" can only be a proc file system");
+  if (options.attributes.any() || !options.superblock.empty()) {
+    replace_attributes(entry.source, options.attributes, in_user_namespace);
   }
-  return target;
-}
-
-void Mounts::bind(const base::Fd& root, Entry& entry) {
-  const base::Fd target = target_of(root, entry);
-  const auto propagation = propagation_flags(config_.linux_.rootfs_propagation);
-  // The parent's copy is still a peer of the host's mount.
-  if ((propagation & MS_SHARED) == 0) set_propagation(entry.source, propagation | MS_REC);
-  set_attributes(entry.source, entry.options.set, entry.options.clear);
+  apply_to_tree(entry.source, options.recursive, *entry.mount);
   attach(entry.source, target);
-  for (const uint64_t flags : entry.options.propagation) set_propagation(entry.source, flags);
+  require_mounted_at(root, *entry.mount, entry.source);
+  for (const uint64_t flags : options.propagation) set_propagation(entry.source, flags);
 }
 
 void Mounts::mount_file_system(const base::Fd& root, Entry& entry) {
-  const base::Fd target = target_of(root, entry);
-  const std::string& type = entry.mount->type;
+  const oci::Mount& configured = *entry.mount;
+  const base::Fd target = open_target(root, configured, {});
   MountOptions& options = entry.options;
   auto data = options.data;
   const auto has_mode = [](const std::string& option) { return option.rfind("mode=", 0) == 0; };
-  if (type == "tmpfs" && std::none_of(data.begin(), data.end(), has_mode)) {
+  if (configured.type == "tmpfs" && std::none_of(data.begin(), data.end(), has_mode)) {
+    struct stat info {};
+    base::check(::fstat(target.get(), &info), "stat", configured.destination);
     char mode[16];
-    std::snprintf(mode, sizeof mode, "mode=%o", status_of(target).st_mode & 07777U);
+    std::snprintf(mode, sizeof mode, "mode=%o", info.st_mode & 07777U);
     data.emplace_back(mode);
   }
   const std::string& label = config_.linux_.mount_label;
-  if (!label.empty() && takes_context(type)) data.push_back("context=" + label);
-  // Mount points and devices are still to be made in these.
-  const bool wait =
-      (options.set & MOUNT_ATTR_RDONLY) != 0 && (type == "tmpfs" || clean_path(entry.mount->destination) == "/dev");
-  const uint64_t attributes = wait ? options.set & ~static_cast<uint64_t>(MOUNT_ATTR_RDONLY) : options.set;
+  if (!label.empty() && takes_context(configured.type)) data.push_back("context=" + label);
+  const bool wait = options.attributes.read_only() && is_filled_later(configured);
+  const uint64_t attributes = options.attributes.set & (wait ? ~static_cast<uint64_t>(MOUNT_ATTR_RDONLY) : ~0ULL);
+  // A disk that is read-only can only be mounted by a superblock that is.
+  if (options.attributes.read_only() && !wait) options.superblock.emplace_back("ro");
   base::Fd mount;
   try {
-    mount = make_mount(type, entry.mount->source, options.superblock, data, attributes);
+    mount = make_mount(configured.type, configured.source, options.superblock, data, attributes);
   } catch (const base::SystemError& error) {
-    // sysfs belongs to the owner of the network namespace; a container without one of its own gets the host's.
-    if (type != "sysfs" || error.code() != EPERM) throw;
+    // sysfs belongs to the owner of the network namespace; a container without one of its own gets the host's, and
+    // what is mounted there, under the same restrictions (CVE-2023-25809).
+    if (configured.type != "sysfs" || error.code() != EPERM) throw;
     mount = clone_mount("/sys", true);
-    set_attributes(mount, attributes, options.clear);
+    set_attributes(mount, attributes, 0, true);
   }
   // Message queues are one file system of the whole ipc namespace: it is not mounted with a context, but labelled.
-  if (!label.empty() && type == "mqueue") {
+  if (!label.empty() && configured.type == "mqueue") {
     base::check(::setxattr(mount.proc_path().c_str(), "security.selinux", label.data(), label.size(), 0),
-                "set the SELinux label of", entry.mount->destination);
+                "set the SELinux label of", configured.destination);
   }
+  if (options.copy_up) copy_tree(target, mount);
   attach(mount, target);
+  require_mounted_at(root, configured, mount);
   for (const uint64_t flags : options.propagation) set_propagation(mount, flags);
+  apply_to_tree(mount, options.recursive, configured);
   if (wait) read_only_later_.push_back(std::move(mount));
 }
 
+void Mounts::remount(const base::Fd& root, Entry& entry) {
+  const MountOptions& options = entry.options;
+  base::Fd mounted = open_in_root(root, clean_path(entry.mount->destination));
+  auto now = options.attributes;
+  const bool wait = now.read_only() && is_filled_later(*entry.mount);
+  if (wait) now.set &= ~static_cast<uint64_t>(MOUNT_ATTR_RDONLY);
+  auto superblock = options.superblock;
+  if (now.read_only()) superblock.emplace_back("ro");
+  if (!options.bind && (!superblock.empty() || !options.data.empty())) reconfigure(mounted, superblock, options.data);
+  // The kernel refuses this (EINVAL) where nothing is mounted.
+  replace_attributes(mounted, now, config_.linux_.find(oci::NamespaceType::kUser) != nullptr);
+  apply_to_tree(mounted, options.recursive, *entry.mount);
+  for (const uint64_t flags : options.propagation) set_propagation(mounted, flags);
+  if (wait) read_only_later_.push_back(std::move(mounted));
+}
+
+void Mounts::finish_propagation(const base::Fd& root) const {
+  if (config_.linux_.rootfs_propagation.empty()) return;
+  // What is mounted below has been given its own already.
+  set_propagation(root, propagation_flags(config_.linux_.rootfs_propagation) & ~static_cast<uint64_t>(MS_REC));
+}
+
 void Mounts::finish_read_only() const {
-  for (const auto& mount : read_only_later_) set_attributes(mount, MOUNT_ATTR_RDONLY, 0);
+  for (const auto& mount : read_only_later_) make_read_only(mount);
 }
 
 }  // namespace berth::runtime

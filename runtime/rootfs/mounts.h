@@ -19,12 +19,14 @@ class Mounts {
   /// `cgroups`: the container's own directory for each controller, as in the record.
   Mounts(const oci::Config& config, std::map<std::string, std::string> cgroups);
 
-  /// Makes this mount namespace the container's (rootfsPropagation), and the root file system a mount of its own.
-  /// Returns it.
+  /// Makes this mount namespace the container's, and the root file system a mount of its own. Returns it.
   base::Fd make_root() const;
 
   /// Performs all mounts below `root`, in the configuration's order.
   void mount_all(const base::Fd& root);
+
+  /// linux.rootfsPropagation, once the root is the root: not before, or what is mounted in it would reach the host.
+  void finish_propagation(const base::Fd& root) const;
 
   /// Read-only where it was asked for but had to wait until everything was in place (tmpfs, /dev).
   void finish_read_only() const;
@@ -34,13 +36,15 @@ class Mounts {
     const oci::Mount* mount;
     MountOptions options;
     base::Fd source;  ///< A detached copy, for binds.
-    bool source_is_directory = true;
   };
 
+  void prepare_bind(Entry& entry) const;
   void mount_one(const base::Fd& root, Entry& entry);
-  void bind(const base::Fd& root, Entry& entry);
+  void bind(const base::Fd& root, Entry& entry) const;
   void mount_file_system(const base::Fd& root, Entry& entry);
-  base::Fd target_of(const base::Fd& root, const Entry& entry) const;
+  void remount(const base::Fd& root, Entry& entry);
+  /// True if "ro" must wait: mount points and devices are still to be made there.
+  static bool is_filled_later(const oci::Mount& mount);
 
   const oci::Config& config_;
   std::map<std::string, std::string> cgroups_;

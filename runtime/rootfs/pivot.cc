@@ -48,10 +48,6 @@ void change_root(const base::Fd& root, bool no_pivot) {
   }
 }
 
-void make_root_read_only(const base::Fd& root) {
-  set_attributes(root, MOUNT_ATTR_RDONLY, 0);
-}
-
 void make_paths_read_only(const base::Fd& root, const std::vector<std::string>& paths) {
   for (const auto& path : paths) {
     const base::Fd target = try_open_in_root(root, path);

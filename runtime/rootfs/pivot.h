@@ -11,9 +11,6 @@ namespace berth::runtime {
 /// chroot, for hosts that run from a ramdisk.
 void change_root(const base::Fd& root, bool no_pivot);
 
-/// Makes the mount of `/` read-only.
-void make_root_read_only(const base::Fd& root);
-
 /// linux.readonlyPaths; missing ones are skipped. After change_root.
 void make_paths_read_only(const base::Fd& root, const std::vector<std::string>& paths);
 

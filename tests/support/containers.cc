@@ -1,6 +1,7 @@
 #include "support/containers.h"
 
 #include <fcntl.h>
+#include <gmock/gmock.h>
 #include <signal.h>
 #include <sys/ioctl.h>
 #include <sys/wait.h>
@@ -47,6 +48,22 @@ std::string ContainerSandbox::shell_bundle(const std::string& script, const Edit
 
 void ContainerSandbox::run_sleeper(const std::string& id, const Edit& edit) const {
   must_berth({"run", "--detach", "--bundle", bundle({"sleep", "1000"}, edit, id), id});
+}
+
+std::string ContainerSandbox::view(const std::string& runtime, const std::string& script, const Edit& edit) const {
+  const std::string name = runtime.substr(runtime.rfind('/') + 1);
+  const std::string path = bundle({"/bin/sh", "-c", script}, edit, name);
+  const std::string id = "view-" + name + "-" + std::to_string(::getpid());
+  const auto result = run({runtime, "--root", scratch() + "/state-" + name, "run", "--bundle", path, id});
+  return "status: " + result.status_text() + "\n" + result.output + (result.ok() ? "" : result.error);
+}
+
+void ContainerSandbox::expect_same(const std::string& script, const Edit& edit) const {
+  const std::string runc = system_program("runc");
+  if (runc.empty()) GTEST_SKIP() << "runc is not installed";
+  const std::string expected = view(runc, script, edit);
+  ASSERT_THAT(expected, ::testing::StartsWith("status: exit status 0"));
+  EXPECT_EQ(view(built("berth"), script, edit), expected);
 }
 
 std::string ContainerSandbox::status_of(const std::string& id) {

@@ -31,6 +31,12 @@ class ContainerSandbox : public Sandbox {
   /// A detached container that sleeps.
   void run_sleeper(const std::string& id, const Edit& edit = {}) const;
 
+  /// What a script says in a container of `runtime` (a path): its output, after "status: …". The same script and edit
+  /// must give the same with every runtime.
+  std::string view(const std::string& runtime, const std::string& script, const Edit& edit = {}) const;
+  /// view() by berth is that by Debian's runc, which must succeed. Skips if that is not installed.
+  void expect_same(const std::string& script, const Edit& edit = {}) const;
+
   static std::string status_of(const std::string& id);
   static pid_t pid_of(const std::string& id);
   /// Waits for a condition for some seconds; false if it does not come true.

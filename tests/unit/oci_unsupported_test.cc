@@ -47,22 +47,10 @@ TEST_P(UnsupportedTest, AsksForNothingIfItIsEmpty) {
   EXPECT_EQ(error_with(GetParam().pointer, "null"), "");
 }
 
-INSTANTIATE_TEST_SUITE_P(
-    Properties, UnsupportedTest,
-    ::testing::Values(
-        Property{"/linux/seccomp", R"({"defaultAction": "SCMP_ACT_ALLOW"})", "{}", "linux.seccomp"},
-        Property{"/linux/intelRdt", R"({"closID": "x"})", "{}", "linux.intelRdt"},
-        Property{"/mounts/0/uidMappings", R"([{"containerID": 0, "hostID": 1, "size": 1}])", "[]",
-                 "mounts[0].uidMappings"}));
-
-TEST(UnsupportedMountTest, OptionsAreRefusedByName) {
-  for (const char* option : {"idmap", "ridmap", "tmpcopyup", "rro", "rnosuid", "rstrictatime"}) {
-    SCOPED_TRACE(option);
-    EXPECT_EQ(error_with("/mounts/1/options", ("[\"" + std::string(option) + "\"]").c_str()),
-              "config.json: mounts[1].options: option \"" + std::string(option) + "\" is not supported yet");
-  }
-  EXPECT_EQ(error_with("/mounts/1/options", R"(["ro", "rbind", "rprivate", "mode=755"])"), "");
-}
+INSTANTIATE_TEST_SUITE_P(Properties, UnsupportedTest,
+                         ::testing::Values(Property{"/linux/seccomp", R"({"defaultAction": "SCMP_ACT_ALLOW"})", "{}",
+                                                    "linux.seccomp"},
+                                           Property{"/linux/intelRdt", R"({"closID": "x"})", "{}", "linux.intelRdt"}));
 
 }  // namespace
 }  // namespace berth::oci
