@@ -37,6 +37,7 @@ class NoCgroup : public Cgroup {
   void update(const oci::Resources& changes, const oci::Resources&) override { apply(changes); }
   std::vector<pid_t> processes() const override { return {}; }
   uint64_t oom_kills() const override { return 0; }
+  CgroupStats stats() const override { return {}; }
   void freeze() override { throw std::runtime_error("cannot freeze a container without cgroups"); }
   void thaw() override {}
   bool is_frozen() const override { return false; }

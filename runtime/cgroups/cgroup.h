@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/fd.h"
+#include "cgroups/stats.h"
 #include "oci/config.h"
 
 namespace berth::runtime {
@@ -45,6 +46,8 @@ class Cgroup {
   virtual std::vector<pid_t> processes() const = 0;
   /// How often the kernel's OOM killer struck in it (memory.events or memory.oom_control).
   virtual uint64_t oom_kills() const = 0;
+  /// What it has used.
+  virtual CgroupStats stats() const = 0;
   virtual void freeze() = 0;
   virtual void thaw() = 0;
   virtual bool is_frozen() const = 0;

@@ -28,6 +28,7 @@ struct Command {
 
 int create_command(const Globals& globals, const Words& words);
 int delete_command(const Globals& globals, const Words& words);
+int events_command(const Globals& globals, const Words& words);
 int exec_command(const Globals& globals, const Words& words);
 int features_command(const Globals& globals, const Words& words);
 int kill_command(const Globals& globals, const Words& words);

@@ -22,6 +22,7 @@ namespace {
 constexpr Command kCommands[] = {
     {"create", "create a container", create_command},
     {"delete", "delete any resources held by the container", delete_command},
+    {"events", "display what a container uses, and when it runs out of memory", events_command},
     {"exec", "execute a new process inside the container", exec_command},
     {"features", "show the enabled features", features_command},
     {"kill", "send a signal to the container's init process", kill_command},
@@ -38,7 +39,7 @@ constexpr Command kCommands[] = {
 };
 
 /// runc's commands that this runtime does not do yet: clients get told so, and that the name is right.
-constexpr const char* kCommandsToCome[] = {"checkpoint", "events", "restore"};
+constexpr const char* kCommandsToCome[] = {"checkpoint", "restore"};
 
 constexpr int kFailure = 1;
 constexpr int kUnknownCommand = 3;

@@ -83,6 +83,8 @@ class V1Cgroup : public Cgroup {
     return memory == paths_.end() ? 0 : cgroup_files::keyed_value(memory->second + "/memory.oom_control", "oom_kill");
   }
 
+  CgroupStats stats() const override { return read_v1_stats(paths_); }
+
   void freeze() override {
     // A process that is being created can keep the freezer from finishing; thawing and trying again lets it go on.
     for (int round = 0; round < 1000; ++round) {

@@ -16,4 +16,7 @@ std::unique_ptr<Cgroup> make_v1_cgroup(std::map<std::string, std::string> paths)
 void apply_v1_limits(const std::map<std::string, std::string>& paths, const oci::Resources& resources,
                      base::Rollback* undo = nullptr);
 
+/// Reads the statistics of the v1 files.
+CgroupStats read_v1_stats(const std::map<std::string, std::string>& paths);
+
 }  // namespace berth::runtime

@@ -96,6 +96,8 @@ class V2Cgroup : public Cgroup {
   std::vector<pid_t> processes() const override { return cgroup_files::processes_below(directory_); }
   uint64_t oom_kills() const override { return cgroup_files::keyed_value(directory_ + "/memory.events", "oom_kill"); }
 
+  CgroupStats stats() const override { return read_v2_stats(directory_); }
+
   void freeze() override {
     base::write_existing(directory_ + "/cgroup.freeze", "1");
     if (!wait_for_event("frozen", 1)) {

@@ -20,6 +20,9 @@ std::unique_ptr<Cgroup> make_v2_cgroup(std::string mount_point, std::string dire
 /// `undo`: see LimitFiles.
 void apply_v2_limits(const std::string& directory, const oci::Resources& resources, base::Rollback* undo = nullptr);
 
+/// Reads the statistics of the v2 files.
+CgroupStats read_v2_stats(const std::string& directory);
+
 /// cpu.weight of cpu.shares: 0 stays 0 (unset), 2 → 1, 1024 → 100, 262144 → 10000.
 uint64_t weight_of_shares(uint64_t shares);
 /// io.weight of a blkio weight of 10 to 1000.
