@@ -208,6 +208,10 @@ std::string read_config_text(const std::string& bundle);
 /// A process object alone (`exec --process`), validated the same way.
 Process parse_process(const std::string& text, const std::string& file);
 
+/// Throws std::runtime_error naming the first id of `user` that is in none of the mappings of a container with a user
+/// namespace of its own: "process.user.uid: 7 is unmapped …".
+void require_mapped(const User& user, const Linux& config);
+
 /// The default config.json of `berth spec`, as runc writes it; indented with tabs.
 std::string default_spec(bool rootless);
 

@@ -59,13 +59,7 @@ void check_user_namespace(const Config& config) {
     reject("linux.uidMappings", "user namespaces enabled, but no uid mappings found");
   if (linux_part.gid_mappings.empty())
     reject("linux.gidMappings", "user namespaces enabled, but no gid mappings found");
-  if (!config.process) return;
-  const auto& user = config.process->user;
-  check_mapped(linux_part.uid_mappings, user.uid, "process.user.uid", "linux.uidMappings");
-  check_mapped(linux_part.gid_mappings, user.gid, "process.user.gid", "linux.gidMappings");
-  for (const auto gid : user.additional_gids) {
-    check_mapped(linux_part.gid_mappings, gid, "process.user.additionalGids", "linux.gidMappings");
-  }
+  if (config.process) require_mapped(config.process->user, linux_part);
 }
 
 bool has_option(const Mount& mount, std::initializer_list<const char*> names) {
@@ -158,6 +152,15 @@ std::string sysctl_path(const std::string& name) {
   if (first == std::string::npos || path[first] == '/') return path;
   for (char& c : path) c = c == '.' ? '/' : c == '/' ? '.' : c;
   return path;
+}
+
+void require_mapped(const User& user, const Linux& linux_part) {
+  if (!is_new(linux_part, NamespaceType::kUser)) return;
+  check_mapped(linux_part.uid_mappings, user.uid, "process.user.uid", "linux.uidMappings");
+  check_mapped(linux_part.gid_mappings, user.gid, "process.user.gid", "linux.gidMappings");
+  for (const auto gid : user.additional_gids) {
+    check_mapped(linux_part.gid_mappings, gid, "process.user.additionalGids", "linux.gidMappings");
+  }
 }
 
 void validate(const Config& config) {

@@ -31,10 +31,6 @@ void warn_of_kernel_memory(const oci::Resources& resources) {
 
 }  // namespace
 
-void refuse_flag(const char* flag, const std::string& value) {
-  if (!value.empty()) throw std::runtime_error(std::string("--") + flag + " is not supported yet");
-}
-
 void check_console(bool terminal, bool detached, const std::string& console_socket) {
   if (detached && terminal && console_socket.empty()) {
     throw std::runtime_error("cannot allocate tty if runc will detach without setting console socket");
@@ -47,7 +43,7 @@ void check_console(bool terminal, bool detached, const std::string& console_sock
 void CreateFlags::define(CommandLine& line) {
   line.value("bundle,b", bundle_, "the bundle's directory (default: the current directory)");
   line.value("console-socket", console_socket_, "AF_UNIX socket that receives the master end of the console");
-  line.value("pidfd-socket", pidfd_socket_, "AF_UNIX socket that receives a pidfd (not supported yet)");
+  line.value("pidfd-socket", pidfd_socket_, "AF_UNIX socket that receives a pidfd of the container's process");
   line.value("pid-file", pid_file_, "write the process id to this file");
   line.flag("no-pivot", no_pivot_, "do without pivot_root, for a root file system on a ramdisk");
   line.flag("no-new-keyring", no_new_keyring_, "inherit the caller's session keyring");
@@ -62,15 +58,14 @@ CreateFlags::Prepared CreateFlags::prepare(const Globals& globals, const std::st
                                            CreateOptions& options) const {
   check_globals(globals);
   validate_container_id(id);
-  refuse_flag("pidfd-socket", pidfd_socket_);
-  if (preserve_fds_ < 0) throw std::runtime_error("--preserve-fds must not be negative");
   options.id = id;
   options.bundle = absolute_path(bundle_.empty() ? "." : bundle_);
   options.console_socket = absolute_path(console_socket_);
   options.pid_file = absolute_path(pid_file_);
   options.no_pivot = no_pivot_;
   options.no_new_keyring = no_new_keyring_;
-  options.preserve_fds = preserve_fds_;
+  options.pidfd_socket = absolute_path(pidfd_socket_);
+  options.inherited = InheritedFds::of_caller(preserve_fds_, true);
   options.no_cgroups = globals.cgroup_manager == "disabled";
 
   Prepared prepared;

@@ -38,7 +38,4 @@ class CreateFlags {
 /// Throws runc's text if a terminal and --console-socket do not fit together.
 void check_console(bool terminal, bool detached, const std::string& console_socket);
 
-/// Throws `--FLAG is not supported yet` if `value` was given.
-void refuse_flag(const char* flag, const std::string& value);
-
 }  // namespace berth::runtime

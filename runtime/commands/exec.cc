@@ -14,15 +14,16 @@ namespace {
 
 struct ExecFlags {
   ExecOptions options;
-  std::string cwd, user, process_file, process_label, apparmor, pidfd_socket;
+  std::string cwd, user, process_file, process_label, apparmor;
   std::vector<std::string> env, additional_gids, caps;
+  int preserve_fds = 0;
   bool tty = false;
   bool no_new_privileges = false;
 };
 
 void define(CommandLine& line, ExecFlags& flags) {
   line.value("console-socket", flags.options.console_socket, "AF_UNIX socket that receives the master of the console");
-  line.value("pidfd-socket", flags.pidfd_socket, "AF_UNIX socket that receives a pidfd (not supported yet)");
+  line.value("pidfd-socket", flags.options.pidfd_socket, "AF_UNIX socket that receives a pidfd of the process");
   line.value("cwd", flags.cwd, "working directory in the container");
   line.values("env,e", flags.env, "set an environment variable: KEY=VALUE (repeatable)");
   line.flag("tty,t", flags.tty, "allocate a terminal");
@@ -35,7 +36,7 @@ void define(CommandLine& line, ExecFlags& flags) {
   line.value("apparmor", flags.apparmor, "AppArmor profile of the process");
   line.flag("no-new-privs", flags.no_new_privileges, "set the no_new_privs bit of the process");
   line.values("cap,c", flags.caps, "add a capability (repeatable)");
-  line.number("preserve-fds", flags.options.preserve_fds, "pass this many more file descriptors to the process");
+  line.number("preserve-fds", flags.preserve_fds, "pass this many more file descriptors to the process");
   line.value("cgroup", flags.options.cgroup, "run in this sub-cgroup: [CONTROLLER[,CONTROLLER]:]PATH");
   line.flag("ignore-paused", flags.options.ignore_paused, "also in a paused container");
   line.stop_at_first_argument();
@@ -117,8 +118,7 @@ int exec_command(const Globals& globals, const Words& words) {
     flags.options.id = arguments[0];
     auto store = globals.store();
     const auto process = process_of(store, line, flags, {arguments.begin() + 1, arguments.end()});
-    refuse_flag("pidfd-socket", flags.pidfd_socket);
-    if (flags.options.preserve_fds < 0) throw std::runtime_error("--preserve-fds must not be negative");
+    flags.options.inherited = InheritedFds::of_caller(flags.preserve_fds, false);
     check_console(process.terminal, flags.options.detach, flags.options.console_socket);
     return exec_container(store, flags.options, process);
   } catch (const std::exception& error) {

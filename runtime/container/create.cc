@@ -20,8 +20,10 @@
 #include "container/hooks.h"
 #include "container/lifecycle.h"
 #include "network/net_devices.h"
+#include "process/fd_passing.h"
 #include "process/init.h"
 #include "process/settings.h"
+#include "process/user_namespace.h"
 #include "security/lsm.h"
 #include "security/rlimits.h"
 
@@ -52,7 +54,9 @@ std::string describe_memory_limit(const oci::Config& config) {
 class Creation {
  public:
   Creation(Store& store, const CreateOptions& options, const oci::Config& config, Terminal& terminal)
-      : store_(store), options_(options), config_(config), terminal_(terminal) {}
+      : store_(store), options_(options), config_(config), terminal_(terminal) {
+    if (!options.pidfd_socket.empty()) pidfd_socket_ = connect_unix_socket(options.pidfd_socket, "pidfd socket");
+  }
 
   CreatedContainer run(const std::string& config_json);
 
@@ -66,6 +70,7 @@ class Creation {
   void move_net_devices();
   void limit_resources();
   void run_host_hooks();
+  void run_poststop_hooks();
   void kill_init();
   oci::State state(const char* status, pid_t pid) const;
   [[noreturn]] void explain_death();
@@ -79,6 +84,7 @@ class Creation {
   std::unique_ptr<Cgroup> cgroup_;
   base::Fd fifo_;
   base::Fd pidfd_;
+  base::Fd pidfd_socket_;
   SyncChannel sync_{base::Fd()};
   base::Rollback rollback_;  ///< The last member: its steps use the others when a failure destroys this object.
 };
@@ -91,6 +97,14 @@ oci::State Creation::state(const char* status, pid_t pid) const {
   state.bundle = record_.bundle;
   state.annotations = record_.annotations;
   return state;
+}
+
+void Creation::run_poststop_hooks() {
+  std::string text;
+  for (const auto& failure : run_all_hooks("poststop", config_.hooks.poststop, state("stopped", 0), record_.bundle)) {
+    text += (text.empty() ? "" : "; ") + failure;
+  }
+  if (!text.empty()) throw std::runtime_error(text);
 }
 
 /// The record is written before anything else exists, so that `delete --force` finds what a killed create leaves.
@@ -108,6 +122,8 @@ void Creation::reserve(const std::string& config_json) {
   cgroup_ = options_.no_cgroups ? Cgroup::open({}) : Cgroup::plan(config_.linux_.cgroups_path, record_.id);
   record_.cgroups = cgroup_->paths();
   store_.save(record_);
+  // Whatever failed, and whether or not another hook has run: as `delete` does, when all else is gone.
+  if (!config_.hooks.poststop.empty()) rollback_.add("run poststop hooks", [this] { run_poststop_hooks(); });
 }
 
 void Creation::make_cgroup() {
@@ -138,6 +154,7 @@ void Creation::take_over(pid_t pid, base::Fd pidfd) {
 
 void Creation::clone_init() {
   const auto namespaces = NamespacePlan::from(config_.linux_);
+  require_same_mappings(namespaces, config_.linux_);
   Mounts mounts(config_, record_.cgroups);
   auto [ours, theirs] = SyncChannel::make_pair();
   sync_ = std::move(ours);
@@ -150,7 +167,7 @@ void Creation::clone_init() {
                       state("creating", 0),
                       options_.no_pivot,
                       options_.no_new_keyring,
-                      options_.preserve_fds};
+                      options_.inherited};
 
   const base::Fd cgroup_directory = cgroup_->directory();
   base::Fd pidfd;
@@ -192,15 +209,6 @@ void Creation::move_net_devices() {
 
 void Creation::run_host_hooks() {
   const auto& hooks = config_.hooks;
-  if (hooks.prestart.empty() && hooks.create_runtime.empty()) return;
-  // From the first hook on, what hooks did may have to be undone by hooks.
-  rollback_.add("run poststop hooks", [this] {
-    std::string text;
-    for (const auto& failure : run_all_hooks("poststop", config_.hooks.poststop, state("stopped", 0), record_.bundle)) {
-      text += (text.empty() ? "" : "; ") + failure;
-    }
-    if (!text.empty()) throw std::runtime_error(text);
-  });
   run_hooks("prestart", hooks.prestart, state("creating", record_.pid), record_.bundle);
   run_hooks("createRuntime", hooks.create_runtime, state("creating", record_.pid), record_.bundle);
 }
@@ -223,6 +231,7 @@ void Creation::finish_set_up() {
   run_host_hooks();
   sync_.send(Step::kHooksDone);
   sync_.expect(Step::kReady);
+  if (pidfd_socket_) send_descriptor(pidfd_socket_, pidfd_, "standard", "the pidfd over the pidfd socket");
   if (config_.process) set_rlimits(record_.pid, config_.process->rlimits);
   store_.save(record_);
   sync_.send(Step::kGo);

@@ -7,6 +7,7 @@
 #include "base/json_fwd.h"
 #include "container/store.h"
 #include "oci/config.h"
+#include "process/inherited_fds.h"
 
 /// What the commands do; each throws std::exception with runc's text. The commands parse and print, nothing more.
 namespace berth::runtime {
@@ -17,15 +18,16 @@ struct CreateOptions {
   std::string bundle;          ///< Absolute.
   std::string console_socket;  ///< Empty: none.
   std::string pid_file;        ///< Empty: none.
+  std::string pidfd_socket;    ///< Empty: none.
   bool no_pivot = false;
   bool no_new_keyring = false;
-  int preserve_fds = 0;
+  InheritedFds inherited;
   bool no_cgroups = false;  ///< `--cgroup-manager disabled`: as with an empty map for Cgroup::open.
 };
 
 /// Makes the container and returns when its process is parked before exec (status created).
 /// `config` is complete (networking flags applied); `config_json` is its text, for the store. After any failure nothing
-/// is left, and poststop hooks have run if a prestart or createRuntime hook was started.
+/// is left, and poststop hooks have run.
 void create_container(Store& store, const CreateOptions& options, const oci::Config& config,
                       const std::string& config_json);
 
@@ -65,8 +67,9 @@ struct ExecOptions {
   std::string console_socket;
   std::string pid_file;
   bool detach = false;
+  std::string pidfd_socket;
   bool ignore_paused = false;
-  int preserve_fds = 0;
+  InheritedFds inherited;
   std::string cgroup;  ///< Sub-cgroup; empty: the container's own.
 };
 

@@ -4,18 +4,15 @@
 #include <linux/magic.h>
 #include <linux/openat2.h>
 #include <sys/ioctl.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
-#include <sys/un.h>
 #include <sys/vfs.h>
 #include <unistd.h>
 
-#include <array>
-#include <cstring>
 #include <stdexcept>
 
 #include "base/error.h"
+#include "process/fd_passing.h"
 #include "rootfs/mount_api.h"
 #include "rootfs/paths.h"
 
@@ -43,23 +40,6 @@ base::Fd open_master(const base::Fd& root) {
                         "open /dev/pts/ptmx in the root file system"));
 }
 
-void send_descriptor(const base::Fd& socket, const base::Fd& fd, const std::string& name) {
-  alignas(cmsghdr) std::array<char, CMSG_SPACE(sizeof(int))> control{};
-  iovec text{const_cast<char*>(name.data()), name.size()};
-  msghdr message{};
-  message.msg_iov = &text;
-  message.msg_iovlen = 1;
-  message.msg_control = control.data();
-  message.msg_controllen = control.size();
-  cmsghdr* header = CMSG_FIRSTHDR(&message);
-  header->cmsg_level = SOL_SOCKET;
-  header->cmsg_type = SCM_RIGHTS;
-  header->cmsg_len = CMSG_LEN(sizeof(int));
-  const int number = fd.get();
-  std::memcpy(CMSG_DATA(header), &number, sizeof number);
-  check(::sendmsg(socket.get(), &message, MSG_NOSIGNAL), "send the terminal over the console socket");
-}
-
 std::string slave_name(const base::Fd& master) {
   unsigned number = 0;
   check(::ioctl(master.get(), TIOCGPTN, &number), "find the terminal's number");
@@ -81,34 +61,6 @@ void bind_on_console(const base::Fd& root, const base::Fd& slave, const std::str
 
 }  // namespace
 
-base::Fd connect_console_socket(const std::string& path) {
-  sockaddr_un address{};
-  address.sun_family = AF_UNIX;
-  if (path.size() >= sizeof address.sun_path) throw std::runtime_error("console socket path is too long: " + path);
-  std::memcpy(address.sun_path, path.data(), path.size());
-  base::Fd socket(check(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), "open a socket"));
-  check(::connect(socket.get(), reinterpret_cast<sockaddr*>(&address), sizeof address), "connect to console socket",
-        path);
-  return socket;
-}
-
-base::Fd receive_console(const base::Fd& socket) {
-  alignas(cmsghdr) std::array<char, CMSG_SPACE(sizeof(int))> control{};
-  std::array<char, 256> text{};
-  iovec buffer{text.data(), text.size()};
-  msghdr message{};
-  message.msg_iov = &buffer;
-  message.msg_iovlen = 1;
-  message.msg_control = control.data();
-  message.msg_controllen = control.size();
-  check(::recvmsg(socket.get(), &message, MSG_CMSG_CLOEXEC), "receive the terminal");
-  const cmsghdr* header = CMSG_FIRSTHDR(&message);
-  if (header == nullptr || header->cmsg_type != SCM_RIGHTS) throw std::runtime_error("the container sent no terminal");
-  int number = -1;
-  std::memcpy(&number, CMSG_DATA(header), sizeof number);
-  return base::Fd(number);
-}
-
 void open_console(const base::Fd& root, const base::Fd& socket, unsigned height, unsigned width, bool bind_console) {
   const base::Fd master = open_master(root);
   const int unlocked = 0;
@@ -122,7 +74,7 @@ void open_console(const base::Fd& root, const base::Fd& socket, unsigned height,
   }
   const std::string name = slave_name(master);
   if (bind_console) bind_on_console(root, slave, name);
-  send_descriptor(socket, master, name);
+  send_descriptor(socket, master, name, "the terminal over the console socket");
   check(::ioctl(slave.get(), TIOCSCTTY, 0), "make the terminal the controlling one");
   for (int fd = 0; fd < 3; ++fd) check(::dup2(slave.get(), fd), "make the terminal a standard stream");
 }

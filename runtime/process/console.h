@@ -1,18 +1,10 @@
 #pragma once
 
-#include <string>
-
 #include "base/fd.h"
 
 /// Pseudo-terminals of containers (oci-runtime.md 3.3): made inside the container's own devpts, handed out over a unix
 /// socket.
 namespace berth::runtime {
-
-/// Connects to the socket that waits for the pty's master (`--console-socket`). Throws SystemError naming the path.
-base::Fd connect_console_socket(const std::string& path);
-
-/// Receives the master from the other end of such a socket. Throws if none comes.
-base::Fd receive_console(const base::Fd& socket);
 
 /// In the container, after setsid and with its root as `/`: makes a pty in its devpts, sends the master over `socket`,
 /// makes the slave the controlling terminal and the standard streams, and with `bind_console` mounts it on

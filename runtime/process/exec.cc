@@ -13,12 +13,14 @@
 #include "cgroups/subgroup.h"
 #include "container/lifecycle.h"
 #include "process/console.h"
+#include "process/fd_passing.h"
 #include "process/foreground.h"
 #include "process/identity.h"
 #include "process/init.h"
 #include "process/lookup.h"
 #include "process/namespaces.h"
 #include "process/settings.h"
+#include "process/standard_streams.h"
 #include "process/sync.h"
 #include "process/terminal.h"
 #include "security/lsm.h"
@@ -43,6 +45,7 @@ struct ExecContext {
   base::Fd console;
   base::Fd proc;  ///< The host's; empty unless there are labels to set.
   bool no_new_keyring = false;
+  base::Fd pidfd_socket;  ///< Empty: nobody wants one.
 };
 
 /// The namespaces in which the container differs from us. Joining our own user namespace again is refused by the
@@ -73,13 +76,15 @@ void join_namespaces(const ExecContext& context) {
     continue_in_sibling(context.sync);
     ::prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
     check(::setsid(), "make a session");
+    const base::Fd root = base::open_file("/", O_PATH | O_DIRECTORY);
+    // A container without a null device of its own has lost nothing by keeping the one it was given.
+    replace_null_streams(root);
     if (context.console) {
-      const base::Fd root = base::open_file("/", O_PATH | O_DIRECTORY);
       open_console(root, context.console, context.process.console_height, context.process.console_width, false);
     }
     context.sync.send(Step::kReady);
     context.sync.expect(Step::kGo);
-    close_on_exec_from(3 + context.options.preserve_fds);
+    close_on_exec_from(context.options.inherited.end());
     apply_settings(context.process, context.linux_);
     const auto& label = context.process.selinux_label;
     if (!context.no_new_keyring) join_session_keyring(context.options.id, label, context.proc);
@@ -179,6 +184,9 @@ Joined start_process(const Record& record, ExecContext& context, SyncChannel our
     joined.pidfd.reset(check(static_cast<int>(::syscall(SYS_pidfd_open, real, 0)), "open the process"));
     ours.send(Step::kStart);
     ours.expect(Step::kReady);
+    if (context.pidfd_socket) {
+      send_descriptor(context.pidfd_socket, joined.pidfd, "setns", "the pidfd over the pidfd socket");
+    }
     if (context.process.oom_score_adj) {
       base::write_existing("/proc/" + std::to_string(real) + "/oom_score_adj",
                            std::to_string(*context.process.oom_score_adj));
@@ -207,6 +215,7 @@ int exec_container(Store& store, const ExecOptions& options, const oci::Process&
   require_running(store, record, options.ignore_paused);
   const oci::Config config = store.load_config(record);
   require_lsm(process);
+  oci::require_mapped(process.user, config.linux_);
   auto [ours, theirs] = SyncChannel::make_pair();
   Terminal terminal(process.terminal, options.console_socket, options.detach);
   ExecContext context{process,
@@ -218,7 +227,9 @@ int exec_container(Store& store, const ExecOptions& options, const oci::Process&
                       theirs,
                       terminal.take_child_end(),
                       has_exec_labels(process) ? open_trusted_proc() : base::Fd(),
-                      record.no_new_keyring};
+                      record.no_new_keyring,
+                      {}};
+  if (!options.pidfd_socket.empty()) context.pidfd_socket = connect_unix_socket(options.pidfd_socket, "pidfd socket");
   Foreground foreground(!options.detach);
   Joined joined;
   try {

@@ -47,6 +47,12 @@ void set_groups(const oci::User& user) {
   if (errno != EPERM || !groups.empty()) base::throw_errno("set supplementary groups (process.user.additionalGids)");
 }
 
+[[noreturn]] void throw_unset(const char* kind, uint32_t id) {
+  const int error = errno;
+  throw base::SystemError(std::string("set ") + kind + " " + std::to_string(id), error,
+                          error == EINVAL ? "it is unmapped in the user namespace" : "");
+}
+
 void require_inside_root() {
   char path[PATH_MAX];
   // The system call itself: glibc hides "(unreachable)".
@@ -137,20 +143,20 @@ void become(const oci::Process& process) {
   limit_bounding_set(capabilities);
   keep_capabilities(true);
   set_groups(process.user);
-  check(::setresgid(process.user.gid, process.user.gid, process.user.gid), "set group",
-        std::to_string(process.user.gid));
-  check(::setresuid(process.user.uid, process.user.uid, process.user.uid), "set user",
-        std::to_string(process.user.uid));
+  const auto [uid, gid] = std::pair{process.user.uid, process.user.gid};
+  if (::setresgid(gid, gid, gid) != 0) throw_unset("group", gid);
+  if (::setresuid(uid, uid, uid) != 0) throw_unset("user", uid);
   set_capabilities(capabilities);
   keep_capabilities(false);
 }
 
-std::vector<std::string> complete_environment(const oci::Process& process) {
+std::vector<std::string> complete_environment(const oci::Process& process, const std::vector<std::string>& more) {
+  std::vector<std::string> given = process.env;
+  given.insert(given.end(), more.begin(), more.end());
   std::vector<std::string> env;
   bool has_home = false;
-  for (const auto& entry : process.env) {
+  for (const auto& entry : given) {
     const std::string key = entry.substr(0, entry.find('=') + 1);
-    // The last of several entries wins.
     env.erase(
         std::remove_if(env.begin(), env.end(), [&](const std::string& earlier) { return earlier.rfind(key, 0) == 0; }),
         env.end());

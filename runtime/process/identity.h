@@ -23,8 +23,9 @@ void join_session_keyring(const std::string& container_id, const std::string& la
 /// are pipes or terminals are handed to the user, so that /dev/stderr can be opened again.
 void become(const oci::Process& process);
 
-/// The environment with HOME added from /etc/passwd if it is missing.
-std::vector<std::string> complete_environment(const oci::Process& process);
+/// The environment with `more`, and HOME from /etc/passwd if it is missing; the last of several entries of one name
+/// wins.
+std::vector<std::string> complete_environment(const oci::Process& process, const std::vector<std::string>& more = {});
 
 /// Marks all descriptors from `first` on close-on-exec.
 void close_on_exec_from(int first);

@@ -17,6 +17,7 @@
 #include "process/identity.h"
 #include "process/lookup.h"
 #include "process/settings.h"
+#include "process/standard_streams.h"
 #include "rootfs/devices.h"
 #include "rootfs/mount_api.h"
 #include "rootfs/pivot.h"
@@ -78,10 +79,12 @@ void enter_root(const InitContext& context, const base::Fd& root) {
 }
 
 /// In the container, or in sight of it: the runtime's own environment may hold what is none of its business.
-void run_container_hooks(const InitContext& context, const char* stage, const std::vector<oci::Hook>& hooks,
-                         const std::string& directory, const std::vector<std::string>& env) {
+void run_container_hooks(const InitContext& context, const char* stage, const char* status,
+                         const std::vector<oci::Hook>& hooks, const std::string& directory,
+                         const std::vector<std::string>& env) {
   if (hooks.empty()) return;
   oci::State state = context.state;
+  state.status = status;
   state.pid = ::getpid();
   run_hooks(stage, hooks, state, directory, env);
 }
@@ -102,8 +105,9 @@ void set_up(InitContext& context) {
   const base::Fd root = build_root(context);
   context.sync.send(Step::kMounted);
   context.sync.expect(Step::kHooksDone);
-  run_container_hooks(context, "createContainer", config.hooks.create_container, config.root->path, {});
+  run_container_hooks(context, "createContainer", "creating", config.hooks.create_container, config.root->path, {});
   enter_root(context, root);
+  if (!replace_null_streams(root)) throw std::runtime_error("the container has no null device at /dev/null");
   if (config.process) enter_directory(config.process->cwd, true);
   if (context.console) {
     open_console(root, context.console, config.process->console_height, config.process->console_width,
@@ -154,7 +158,7 @@ void wait_for_start(const base::Fd& fifo) {
                                  const std::vector<std::string>& env) {
   try {
     wait_for_start(context.fifo);
-    run_container_hooks(context, "startContainer", context.config.hooks.start_container, "/", env);
+    run_container_hooks(context, "startContainer", "created", context.config.hooks.start_container, "/", env);
     execute(program, context.config.process->args, env);
   } catch (const std::exception& error) {
     std::fprintf(stderr, "%s\n", error.what());
@@ -193,9 +197,9 @@ void run_init(InitContext& context) {
     context.sync.send(Step::kReady);
     context.sync.expect(Step::kGo);
     phase.clear();
-    close_on_exec_from(3 + context.preserve_fds);
+    close_on_exec_from(context.inherited.end());
     if (context.config.process) {
-      env = complete_environment(*context.config.process);
+      env = complete_environment(*context.config.process, context.inherited.environment());
       program = become_process(*context.config.process, env);
     }
     ::prctl(PR_SET_PDEATHSIG, 0, 0, 0, 0);

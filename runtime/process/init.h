@@ -5,6 +5,7 @@
 #include "base/fd.h"
 #include "oci/config.h"
 #include "oci/state.h"
+#include "process/inherited_fds.h"
 #include "process/namespaces.h"
 #include "process/sync.h"
 #include "rootfs/mounts.h"
@@ -22,7 +23,7 @@ struct InitContext {
   oci::State state;   ///< For the hooks that run in the container; pid is filled in by the child.
   bool no_pivot = false;
   bool no_new_keyring = false;
-  int preserve_fds = 0;
+  InheritedFds inherited;
 };
 
 /// The flags for clone3. Where a user namespace or a second process is involved the child makes the other namespaces

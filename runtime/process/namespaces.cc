@@ -62,8 +62,6 @@ NamespacePlan NamespacePlan::from(const oci::Linux& config) {
       plan.new_flags |= oci::clone_flag(ns.type);
     }
   }
-  std::stable_partition(plan.joined.begin(), plan.joined.end(),
-                        [](const Joined& each) { return each.type == NamespaceType::kUser; });
   return plan;
 }
 
@@ -94,9 +92,23 @@ pid_t clone_process(int flags, int into_cgroup, base::Fd& pidfd) {
 }
 
 void enter(const NamespacePlan& plan) {
+  const auto join = [](const NamespacePlan::Joined& joined) {
+    return ::setns(joined.fd.get(), oci::clone_flag(joined.type));
+  };
+  const bool changes_user = plan.joins(NamespaceType::kUser);
+  std::vector<const NamespacePlan::Joined*> later;
   for (const auto& joined : plan.joined) {
-    check(::setns(joined.fd.get(), oci::clone_flag(joined.type)), "join namespace", joined.path);
-    if (joined.type == NamespaceType::kUser) become_namespace_root();
+    if (joined.type == NamespaceType::kUser) {
+      later.insert(later.begin(), &joined);
+    } else if (join(joined) != 0) {
+      // What is ours to join only as root of the user namespace that owns it.
+      if (errno != EPERM || !changes_user) base::throw_errno("join namespace " + joined.path);
+      later.push_back(&joined);
+    }
+  }
+  for (const auto* joined : later) {
+    check(join(*joined), "join namespace", joined->path);
+    if (joined->type == NamespaceType::kUser) become_namespace_root();
   }
 }
 

@@ -20,7 +20,7 @@ struct NamespacePlan {
     base::Fd fd;
     std::string path;
   };
-  std::vector<Joined> joined;  ///< The user namespace first.
+  std::vector<Joined> joined;
 
   /// Opens what is to be joined. Throws if a path is no namespace of its type (NS_GET_NSTYPE).
   static NamespacePlan from(const oci::Linux& config);
@@ -35,7 +35,8 @@ struct NamespacePlan {
 /// receives the child's pidfd in the parent. Throws SystemError.
 pid_t clone_process(int flags, int into_cgroup, base::Fd& pidfd);
 
-/// Enters the joined namespaces (in the child).
+/// Enters the joined namespaces (in the child): before the user namespace those that we may enter as who we are, after
+/// it those that only its root may.
 void enter(const NamespacePlan& plan);
 
 /// Goes on in a sibling of this process, which ends: joined pid and new time namespaces hold only for children. The

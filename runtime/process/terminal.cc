@@ -6,7 +6,7 @@
 #include <stdexcept>
 
 #include "base/error.h"
-#include "process/console.h"
+#include "process/fd_passing.h"
 
 namespace berth::runtime {
 
@@ -14,7 +14,7 @@ Terminal::Terminal(bool wanted, const std::string& console_socket, bool detach) 
   if (!console_socket.empty()) {
     if (!wanted || !detach)
       throw std::runtime_error("cannot use console socket if runc will not detach or allocate tty");
-    child_end_ = connect_console_socket(console_socket);
+    child_end_ = connect_unix_socket(console_socket, "console socket");
     return;
   }
   if (!wanted) return;
@@ -26,7 +26,7 @@ Terminal::Terminal(bool wanted, const std::string& console_socket, bool detach) 
 }
 
 base::Fd Terminal::master() {
-  return our_end_ ? receive_console(our_end_) : base::Fd();
+  return our_end_ ? receive_descriptor(our_end_, "the terminal") : base::Fd();
 }
 
 }  // namespace berth::runtime

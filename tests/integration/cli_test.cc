@@ -228,7 +228,7 @@ INSTANTIATE_TEST_SUITE_P(
                       Refusal{{"--cgroup-manager", "systemd"}, {}, "--cgroup-manager systemd is not supported yet"},
                       Refusal{{"--cgroup-manager", "x"}, {}, "invalid cgroup-manager: x"},
                       Refusal{{"--rootless", "x"}, {}, "invalid rootless: x"},
-                      Refusal{{}, {"--pidfd-socket", "/x"}, "--pidfd-socket is not supported yet"},
+                      Refusal{{}, {"--preserve-fds", "99"}, "--preserve-fds 99: descriptor "},
                       Refusal{{}, {"--preserve-fds", "-1"}, "--preserve-fds must not be negative"},
                       Refusal{{}, {"--console-socket", "/x"}, "cannot use console socket if runc will not detach"},
                       Refusal{{}, {"--network", "a/b"}, "invalid network"},

@@ -1,0 +1,43 @@
+#include "process/standard_streams.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "rootfs/paths.h"
+
+namespace berth::runtime {
+
+namespace {
+
+bool is_null_device(int fd) {
+  struct stat info {};
+  return ::fstat(fd, &info) == 0 && S_ISCHR(info.st_mode) && info.st_rdev == ::makedev(1, 3);
+}
+
+/// What the image has there may be anything, a fifo that nobody reads included: it is looked at before it is opened.
+base::Fd open_null_device_of(const base::Fd& root) {
+  const base::Fd directory = try_open_in_root(root, "/dev", O_DIRECTORY);
+  if (!directory) return {};
+  base::Fd null(::openat(directory.get(), "null", O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC));
+  if (!null || !is_null_device(null.get())) return {};
+  base::check(::fcntl(null.get(), F_SETFL, 0), "open the container's /dev/null");
+  return null;
+}
+
+}  // namespace
+
+bool replace_null_streams(const base::Fd& root) {
+  base::Fd null;
+  for (int fd = 0; fd < 3; ++fd) {
+    if (!is_null_device(fd)) continue;
+    if (!null) null = open_null_device_of(root);
+    if (!null) return false;
+    base::check(::dup2(null.get(), fd), "replace standard stream " + std::to_string(fd));
+  }
+  return true;
+}
+
+}  // namespace berth::runtime

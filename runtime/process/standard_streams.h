@@ -1,0 +1,11 @@
+#pragma once
+
+#include "base/fd.h"
+
+namespace berth::runtime {
+
+/// Puts the null device of the container in the place of each standard stream that is one: a container's root must not
+/// get hold of the host's inode, whose mode it could change. False if the container has no null device.
+bool replace_null_streams(const base::Fd& root);
+
+}  // namespace berth::runtime
