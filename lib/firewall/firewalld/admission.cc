@@ -18,7 +18,7 @@ std::string source_text(const IpAddress& address) {
 }
 
 /// firewalld's errors are one D-Bus error; the message begins with the code.
-bool says(const BusError& error, const char* code) {
+bool says(const dbus::CallError& error, const char* code) {
   return error.message().starts_with(code);
 }
 
@@ -29,19 +29,27 @@ Terms only_restriction(Terms terms) {
 
 }  // namespace
 
-std::unique_ptr<SystemBus> bus_with_firewalld() {
-  auto bus = SystemBus::find();
+std::unique_ptr<dbus::Bus> bus_with_firewalld() {
+  auto bus = dbus::Bus::find_system();
   if (bus && !bus->has_owner(kService)) bus.reset();
   return bus;
 }
 
-SystemBus& FirewalldAdmission::bus() {
-  if (!bus_) bus_ = SystemBus::open();
+dbus::Bus& FirewalldAdmission::bus() {
+  if (!bus_) bus_ = dbus::Bus::open_system();
   return *bus_;
 }
 
-SystemBus::Target FirewalldAdmission::zone_interface() const {
-  return {kService, "/org/fedoraproject/FirewallD1", "org.fedoraproject.FirewallD1.zone", options_.lock_timeout};
+std::string FirewalldAdmission::ask_zone(const std::string& method, const std::string& zone,
+                                         const std::string& source) {
+  dbus::Message request({kService, "/org/fedoraproject/FirewallD1", "org.fedoraproject.FirewallD1.zone"}, method);
+  request.add(zone).add(source);
+  try {
+    const auto answer = bus().call(request, options_.lock_timeout).texts();
+    return answer.empty() ? "" : answer.front();
+  } catch (const dbus::NoAnswer& error) {
+    throw Busy(method + "(" + zone + ", " + source + ") of " + error.what());
+  }
 }
 
 void FirewalldAdmission::admit(const Owner& owner, const Terms& terms) {
@@ -59,8 +67,8 @@ void FirewalldAdmission::admit(const Owner& owner, const Terms& terms) {
       record.add(source);
     }
     try {
-      bus().call(zone_interface(), "addSource", source.zone, source_text(address), SystemBus::Answer::kString);
-    } catch (const BusError& error) {
+      ask_zone("addSource", source.zone, source_text(address));
+    } catch (const dbus::CallError& error) {
       if (!says(error, "ZONE_ALREADY_SET")) throw;
     }
   }
@@ -74,9 +82,8 @@ void FirewalldAdmission::remove(SourceRecord& record, const Source& source) {
   });
   if (bus_ && !is_shared) {
     try {
-      bus_->call(zone_interface(), "removeSource", source.zone, source_text(source.address),
-                 SystemBus::Answer::kString);
-    } catch (const BusError& error) {
+      ask_zone("removeSource", source.zone, source_text(source.address));
+    } catch (const dbus::CallError& error) {
       // Gone already, moved to another zone by an administrator, or the zone itself is gone.
       if (!says(error, "UNKNOWN_SOURCE") && !says(error, "ZONE_CONFLICT") && !says(error, "INVALID_ZONE")) throw;
     }
@@ -114,9 +121,7 @@ void FirewalldAdmission::check(const Owner& owner, const Terms& terms) {
   if (terms.ingress != IngressPolicy::kOpen) ingress_->check(owner, only_restriction(terms));
   for (const auto& address : terms.addresses) {
     const std::string text = source_text(address);
-    const bool is_there =
-        bus().call(zone_interface(), "querySource", options_.firewalld_zone, text, SystemBus::Answer::kBoolean);
-    if (!is_there)
+    if (ask_zone("querySource", options_.firewalld_zone, text) != "true")
       throw std::runtime_error("firewalld's zone " + options_.firewalld_zone + " lacks the source " + text);
   }
 }

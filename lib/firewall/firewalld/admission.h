@@ -2,14 +2,14 @@
 
 #include <memory>
 
+#include "dbus/bus.h"
 #include "firewall/admission.h"
-#include "firewall/firewalld/bus.h"
 #include "firewall/firewalld/sources.h"
 
 namespace berth::firewall::firewalld {
 
 /// A connection to the system bus if firewalld runs, i.e. org.fedoraproject.FirewallD1 has an owner; else nullptr.
-std::unique_ptr<SystemBus> bus_with_firewalld();
+std::unique_ptr<dbus::Bus> bus_with_firewalld();
 
 /// Admission by firewalld: each address becomes a source of a zone (`trusted` unless configured), in the run-time
 /// configuration, as the reference plugin does it: `firewall-cmd --reload` forgets it. Bridges are restricted by
@@ -17,7 +17,7 @@ std::unique_ptr<SystemBus> bus_with_firewalld();
 class FirewalldAdmission final : public Admission {
  public:
   /// `bus`: a connection, if the caller has one. `ingress` may be null if nothing is to be admitted.
-  FirewalldAdmission(AdmissionOptions options, std::unique_ptr<SystemBus> bus, std::unique_ptr<Admission> ingress)
+  FirewalldAdmission(AdmissionOptions options, std::unique_ptr<dbus::Bus> bus, std::unique_ptr<Admission> ingress)
       : options_(std::move(options)), bus_(std::move(bus)), ingress_(std::move(ingress)) {}
 
   void admit(const Owner& owner, const Terms& terms) override;
@@ -27,15 +27,16 @@ class FirewalldAdmission final : public Admission {
   void collect_garbage(const std::string& network, const std::vector<Owner>& valid) override;
 
  private:
-  SystemBus::Target zone_interface() const;
+  /// Calls a method that takes a zone and a source; returns its answer as text. Throws Busy if there is none in time.
+  std::string ask_zone(const std::string& method, const std::string& zone, const std::string& source);
   /// Forgets the source, and unbinds it from its zone unless it is another owner's, too.
   void remove(SourceRecord& record, const Source& source);
   /// All are tried, even if one fails.
   void remove_all(SourceRecord& record, const std::vector<Source>& unwanted);
-  SystemBus& bus();
+  dbus::Bus& bus();
 
   AdmissionOptions options_;
-  std::unique_ptr<SystemBus> bus_;
+  std::unique_ptr<dbus::Bus> bus_;
   std::unique_ptr<Admission> ingress_;
 };
 
