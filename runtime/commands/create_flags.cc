@@ -29,6 +29,16 @@ void warn_of_kernel_memory(const oci::Resources& resources) {
   if (resources.memory && resources.memory->has_kernel_limits) log_warning(kKernelMemoryWarning);
 }
 
+/// Throws std::runtime_error for what cannot be shared beyond what always is.
+PodFlags pod_flags(const std::string& name, const std::vector<std::string>& share) {
+  PodFlags flags{name};
+  for (const auto& kind : share) {
+    if (kind != "pid") throw std::runtime_error("--share: unknown namespace \"" + kind + "\", expected pid");
+    flags.share_pid = true;
+  }
+  return flags;
+}
+
 }  // namespace
 
 void check_console(bool terminal, bool detached, const std::string& console_socket) {
@@ -52,6 +62,8 @@ void CreateFlags::define(CommandLine& line) {
   line.values("publish,p", network_.publish, "publish a port: [IP:]HOST:CONTAINER[/PROTOCOL] (repeatable)");
   line.value("net-dir", network_.net_dir, "directory of network configurations (default: /etc/cni/net.d)");
   line.value("cni-path", network_.cni_path, "directories of CNI plugins, ':' between them (default: /opt/cni/bin)");
+  line.value("pod", pod_, "join the network, IPC and UTS namespaces of this container");
+  line.values("share", share_, "with --pod: join this namespace, too (pid)");
 }
 
 CreateFlags::Prepared CreateFlags::prepare(const Globals& globals, const std::string& id, bool detached,
@@ -70,6 +82,8 @@ CreateFlags::Prepared CreateFlags::prepare(const Globals& globals, const std::st
 
   Prepared prepared;
   prepared.config_json = oci::read_config_text(options.bundle);
+  const auto pod = pod_flags(pod_, share_);
+  if (!pod.empty()) prepared.config_json = join_pod(prepared.config_json, pod, globals.store());
   if (!network_.empty()) prepared.config_json = add_networking(prepared.config_json, network_);
   prepared.config = oci::Config::parse(prepared.config_json, options.bundle, "config.json");
   if (!network_.empty()) require_own_network(prepared.config);

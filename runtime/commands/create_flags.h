@@ -5,6 +5,7 @@
 #include "commands/command.h"
 #include "commands/command_line.h"
 #include "container/lifecycle.h"
+#include "container/pod.h"
 #include "network/network_flags.h"
 
 namespace berth::runtime {
@@ -33,6 +34,8 @@ class CreateFlags {
   bool no_new_keyring_ = false;
   int preserve_fds_ = 0;
   NetworkFlags network_;
+  std::string pod_;
+  std::vector<std::string> share_;
 };
 
 /// Throws runc's text if a terminal and --console-socket do not fit together.

@@ -1,12 +1,11 @@
 #include "network/network_flags.h"
 
-#include <strings.h>
-
 #include <filesystem>
 #include <stdexcept>
 
 #include "base/json.h"
 #include "network/cni_hook.h"
+#include "oci/edit.h"
 #include "oci/network_annotations.h"
 
 namespace berth::runtime {
@@ -14,24 +13,10 @@ namespace berth::runtime {
 namespace {
 
 using base::Json;
+using oci::member;
 
 /// The hook's limit for all plugins of all networks, in seconds.
 constexpr int kHookTimeout = 30;
-
-/// The value of `key` as JsonObject finds it (any case, the last one), made an empty `kind` if it is not there.
-Json& member(Json& object, const char* key, const Json& kind) {
-  Json* found = nullptr;
-  for (auto it = object.begin(); it != object.end(); ++it) {
-    if (::strcasecmp(it.key().c_str(), key) == 0) found = &*it;
-  }
-  if (found == nullptr) found = &object[key];
-  if (found->is_null()) *found = kind;
-  if (found->type() != kind.type()) {
-    throw std::runtime_error(std::string("config.json: ") + key + ": expected " + kind.type_name() + ", got " +
-                             base::describe(*found));
-  }
-  return *found;
-}
 
 std::string joined(const std::vector<std::string>& parts, char separator) {
   std::string text;
@@ -104,13 +89,7 @@ void add_hook(Json& hooks, const char* stage, const std::string& path) {
 }  // namespace
 
 std::string add_networking(const std::string& config_json, const NetworkFlags& flags) {
-  Json config;
-  try {
-    config = base::parse_json(config_json);
-    base::JsonObject{config};
-  } catch (const base::JsonError& error) {
-    throw std::runtime_error(std::string("config.json: ") + error.what());
-  }
+  Json config = oci::parse_editable(config_json);
   auto& annotations = member(config, "annotations", Json::object());
   for (const auto& [key, value] : annotations_of(flags, annotations)) annotations[key] = value;
 
@@ -118,7 +97,7 @@ std::string add_networking(const std::string& config_json, const NetworkFlags& f
   const auto path = find_cni_hook();
   if (!runs_cni_hook(member(hooks, "prestart", Json::array()))) add_hook(hooks, "createRuntime", path);
   add_hook(hooks, "poststop", path);
-  return config.dump(-1, ' ', false, Json::error_handler_t::replace);
+  return oci::to_text(config);
 }
 
 void require_own_network(const oci::Config& config) {
