@@ -7,9 +7,9 @@
 #include <stdexcept>
 
 #include "base/json.h"
+#include "cni/client/network_lock.h"
+#include "cni/client/survivor.h"
 #include "cni/error.h"
-#include "container_netns.h"
-#include "network_lock.h"
 
 namespace berth::cni_hook {
 namespace {
@@ -46,7 +46,7 @@ cni::NetworkList list_of(const cni::Client::Cached& cached, const Settings& sett
 
 void remove_cached(const cni::Client::Cached& cached, const Settings& settings, const Deadline& deadline) {
   auto attachment = cached.attachment;
-  attachment.netns = surviving_netns(cached);
+  attachment.netns = cni::surviving_netns(cached);
   client_for(settings, deadline.left_to_detach()).del(list_of(cached, settings), attachment);
 }
 
@@ -60,7 +60,7 @@ std::optional<cni::Client::Cached> cached_entry(const cni::Client& client, const
 }
 
 void attach_one(const Planned& planned, const Settings& settings, const Deadline& deadline) {
-  const NetworkLock lock(planned.list.name, deadline.left_to_attach());
+  const cni::NetworkLock lock(planned.list.name, deadline.left_to_attach());
   const auto& attachment = planned.attachment;
   auto client = client_for(settings, deadline.left_to_attach());
   if (const auto leftover = cached_entry(client, {planned.list.name, attachment.ifname}, attachment.container_id))
@@ -111,7 +111,7 @@ void remove_uncached(const Name& name, const std::string& container_id, const Se
 }
 
 void detach_one(const Name& name, const std::string& container_id, const Settings& settings, const Deadline& deadline) {
-  const NetworkLock lock(name.network, deadline.left_to_detach());
+  const cni::NetworkLock lock(name.network, deadline.left_to_detach());
   const auto client = client_for(settings, deadline.left_to_detach());
   if (const auto cached = cached_entry(client, name, container_id))
     remove_cached(*cached, settings, deadline);
@@ -136,7 +136,7 @@ void attach(const std::vector<Planned>& attachments, const Settings& settings, c
       for (size_t j = i + 1; j-- > 0;) {
         try {
           const auto& [list, attachment] = attachments[j];
-          const NetworkLock lock(list.name, deadline.left_to_detach());
+          const cni::NetworkLock lock(list.name, deadline.left_to_detach());
           client_for(settings, deadline.left_to_detach()).del(list, attachment);
         } catch (const std::exception& error) {
           messages.push_back("undoing failed: " + describe(attachments[j].list.name, error));

@@ -33,6 +33,7 @@ int exec_command(const Globals& globals, const Words& words);
 int features_command(const Globals& globals, const Words& words);
 int kill_command(const Globals& globals, const Words& words);
 int list_command(const Globals& globals, const Words& words);
+int network_command(const Globals& globals, const Words& words);
 int pause_command(const Globals& globals, const Words& words);
 int port_command(const Globals& globals, const Words& words);
 int ps_command(const Globals& globals, const Words& words);

@@ -27,6 +27,7 @@ constexpr Command kCommands[] = {
     {"features", "show the enabled features", features_command},
     {"kill", "send a signal to the container's init process", kill_command},
     {"list", "list the containers of the given root", list_command},
+    {"network", "look at networks, check and repair them", network_command},
     {"pause", "suspend all processes of a container", pause_command},
     {"port", "list the published ports of a container", port_command},
     {"ps", "list the processes of a container", ps_command},
