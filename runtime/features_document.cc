@@ -50,7 +50,8 @@ Json linux_features() {
   features["namespaces"] = namespaces();
   features["capabilities"] = capabilities();
   features["cgroup"] = Json{{"v1", true}, {"v2", true}, {"systemd", false}, {"systemdUser", false}, {"rdma", false}};
-  for (const char* absent : {"seccomp", "intelRdt"}) features[absent] = disabled;
+  for (const char* absent : {"seccomp"}) features[absent] = disabled;
+  features["intelRdt"] = Json{{"enabled", true}, {"schemata", true}, {"monitoring", true}};
   for (const char* present : {"apparmor", "selinux", "netDevices"}) features[present] = Json{{"enabled", true}};
   features["memoryPolicy"] = Json{{"modes", oci::memory_policy_modes()}, {"flags", oci::memory_policy_flags()}};
   features["mountExtensions"]["idmap"] = Json{{"enabled", true}};

@@ -177,7 +177,8 @@ struct Linux {
   std::map<std::string, std::string> sysctl;
   std::optional<Personality> personality;
   std::optional<MemoryPolicy> memory_policy;
-  std::string mount_label;  ///< SELinux context of the container's own file systems.
+  std::optional<IntelRdt> intel_rdt;
+  std::string mount_label;                         ///< SELinux context of the container's own file systems.
   std::map<std::string, std::string> net_devices;  ///< Names on the host and in the container ("eth%d": a free one).
 
   /// The namespace of this type, or nullptr if the container shares the runtime's.

@@ -25,6 +25,7 @@ IoPriority read_io_priority(const base::JsonObject& priority);
 CpuAffinity read_cpu_affinity(const base::JsonObject& affinity);
 Personality read_personality(const base::JsonObject& personality);
 MemoryPolicy read_memory_policy(const base::JsonObject& policy);
+IntelRdt read_intel_rdt(const base::JsonObject& rdt);
 std::vector<IdMapping> read_mappings(const base::JsonObject& object, const char* key);
 
 /// True if the mount shows something that exists, instead of a new file system.

@@ -206,6 +206,20 @@ MemoryPolicy read_memory_policy(const base::JsonObject& object) {
   return policy;
 }
 
+IntelRdt read_intel_rdt(const base::JsonObject& object) {
+  IntelRdt rdt;
+  rdt.clos_id = object.string("closID").value_or("");
+  const bool is_name = rdt.clos_id.find('/') == std::string::npos && rdt.clos_id != "." && rdt.clos_id != "..";
+  if (!is_name && rdt.clos_id != "/") {
+    reject(object.path_of("closID"), "invalid intelRdt.ClosID \"" + rdt.clos_id + "\"");
+  }
+  rdt.schemata = object.strings("schemata");
+  rdt.l3_cache_schema = object.string("l3CacheSchema").value_or("");
+  rdt.memory_bandwidth_schema = object.string("memBwSchema").value_or("");
+  rdt.monitoring = object.boolean("enableMonitoring").value_or(false);
+  return rdt;
+}
+
 std::vector<std::string> memory_policy_modes() {
   return names_of(kMemoryModes);
 }

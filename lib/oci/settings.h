@@ -46,6 +46,15 @@ struct MemoryPolicy {
   BitMask nodes;       ///< Empty: none.
 };
 
+/// linux.intelRdt: a share of caches and memory bandwidth (resctrl).
+struct IntelRdt {
+  std::string clos_id;  ///< Name of a group, "/" for the root's; empty: one of the container's own.
+  std::vector<std::string> schemata;
+  std::string l3_cache_schema;          ///< Written first.
+  std::string memory_bandwidth_schema;  ///< Written next.
+  bool monitoring = false;
+};
+
 /// The names that linux.memoryPolicy takes, for `berth features`.
 std::vector<std::string> memory_policy_modes();
 std::vector<std::string> memory_policy_flags();

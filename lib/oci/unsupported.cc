@@ -11,7 +11,6 @@ namespace {
 // Support for a feature begins with deleting its line here.
 constexpr const char* kProperties[] = {
     "linux.seccomp",
-    "linux.intelRdt",
 };
 
 /// True for a value that asks for nothing. -1 is "unlimited" wherever a number is in the tables above.

@@ -5,6 +5,7 @@
 
 #include "base/file.h"
 #include "base/json.h"
+#include "cgroups/resctrl.h"
 #include "commands/command.h"
 #include "commands/command_line.h"
 #include "commands/size.h"
@@ -95,10 +96,12 @@ int update_command(const Globals& globals, const Words& words) {
   line.value("mem-bw-schema", memory_bandwidth_schema, "Intel RDT: memory bandwidth");
   const auto id = line.parse(words, 1, 1)[0];
   auto store = globals.store();
-  store.load(id);  // an unknown container is reported before anything else
-  if (!l3_cache_schema.empty()) throw std::runtime_error("Intel RDT/CAT: l3 cache schema is not enabled");
-  if (!memory_bandwidth_schema.empty())
-    throw std::runtime_error("Intel RDT/MBA: memory bandwidth schema is not enabled");
+  const auto record = store.load(id);  // an unknown container is reported before anything else
+  if (record.resctrl.empty()) {
+    if (!l3_cache_schema.empty()) throw std::runtime_error("Intel RDT/CAT: l3 cache schema is not enabled");
+    if (!memory_bandwidth_schema.empty())
+      throw std::runtime_error("Intel RDT/MBA: memory bandwidth schema is not enabled");
+  }
 
   base::Json resources = base::Json::object();
   if (!file.empty()) {
@@ -110,6 +113,8 @@ int update_command(const Globals& globals, const Words& words) {
     }
   }
   update_container(store, id, resources);
+  if (!l3_cache_schema.empty()) write_schemata(record.resctrl, l3_cache_schema, "--l3-cache-schema");
+  if (!memory_bandwidth_schema.empty()) write_schemata(record.resctrl, memory_bandwidth_schema, "--mem-bw-schema");
   return 0;
 }
 

@@ -10,12 +10,14 @@
 #include <sched.h>
 
 #include <memory>
+#include <optional>
 #include <stdexcept>
 
 #include "base/error.h"
 #include "base/file.h"
 #include "base/rollback.h"
 #include "cgroups/cgroup.h"
+#include "cgroups/resctrl.h"
 #include "container/creation.h"
 #include "container/hooks.h"
 #include "container/lifecycle.h"
@@ -63,6 +65,7 @@ class Creation {
  private:
   void reserve(const std::string& config_json);
   void make_cgroup();
+  void make_resctrl_group();
   void make_fifo();
   void clone_init();
   void take_over(pid_t pid, base::Fd pidfd);
@@ -82,6 +85,7 @@ class Creation {
   NetDevices net_devices_{config_.linux_.net_devices};
   Record record_;
   std::unique_ptr<Cgroup> cgroup_;
+  std::optional<ResctrlGroup> resctrl_;
   base::Fd fifo_;
   base::Fd pidfd_;
   base::Fd pidfd_socket_;
@@ -121,6 +125,11 @@ void Creation::reserve(const std::string& config_json) {
   store_.save_config(record_.id, config_json);
   cgroup_ = options_.no_cgroups ? Cgroup::open({}) : Cgroup::plan(config_.linux_.cgroups_path, record_.id);
   record_.cgroups = cgroup_->paths();
+  if (config_.linux_.intel_rdt) {
+    resctrl_ = ResctrlGroup::plan(*config_.linux_.intel_rdt, record_.id, resctrl_root());
+    record_.resctrl = resctrl_->directory();
+    record_.resctrl_owned = resctrl_->owned();
+  }
   store_.save(record_);
   // Whatever failed, and whether or not another hook has run: as `delete` does, when all else is gone.
   if (!config_.hooks.poststop.empty()) rollback_.add("run poststop hooks", [this] { run_poststop_hooks(); });
@@ -129,6 +138,12 @@ void Creation::reserve(const std::string& config_json) {
 void Creation::make_cgroup() {
   cgroup_->create();
   rollback_.add("remove the cgroup", [this] { cgroup_->destroy(); });
+}
+
+void Creation::make_resctrl_group() {
+  if (!resctrl_) return;
+  resctrl_->create();
+  rollback_.add("remove the resctrl group", [this] { resctrl_->remove(); });
 }
 
 void Creation::make_fifo() {
@@ -180,6 +195,7 @@ void Creation::clone_init() {
   take_over(pid, std::move(pidfd));
   theirs.close();
   if (!cgroup_directory) cgroup_->join(pid);
+  if (resctrl_) join_resctrl(record_.resctrl, pid);
   reset_cpu_affinity(pid);
   if (config_.process && config_.process->oom_score_adj) {
     base::write_existing("/proc/" + std::to_string(pid) + "/oom_score_adj",
@@ -254,6 +270,7 @@ void Creation::explain_death() {
 CreatedContainer Creation::run(const std::string& config_json) {
   reserve(config_json);
   make_cgroup();
+  make_resctrl_group();
   make_fifo();
   try {
     clone_init();

@@ -14,6 +14,7 @@
 #include "base/file.h"
 #include "base/rollback.h"
 #include "cgroups/cgroup.h"
+#include "cgroups/resctrl.h"
 #include "container/hooks.h"
 #include "container/lifecycle.h"
 
@@ -89,6 +90,7 @@ std::vector<std::string> delete_container(Store& store, const std::string& id, b
   kill_and_wait(record, *cgroup);
   base::BestEffort cleanup;
   cleanup.attempt("remove the cgroup", [&] { cgroup->destroy(); });
+  cleanup.attempt("remove the resctrl group", [&] { remove_resctrl(record.resctrl_owned); });
   std::vector<std::string> warnings;
   cleanup.attempt("run poststop hooks", [&] {
     const oci::Config config = store.load_config(record);

@@ -31,6 +31,8 @@ std::string to_json(const Record& record) {
   json["pid"] = record.pid;
   json["startTime"] = record.start_time;
   json["cgroups"] = record.cgroups;
+  if (!record.resctrl.empty()) json["resctrl"] = record.resctrl;
+  if (!record.resctrl_owned.empty()) json["resctrlOwned"] = record.resctrl_owned;
   json["annotations"] = record.annotations;
   json["noNewKeyring"] = record.no_new_keyring;
   return json.dump(-1, ' ', false, base::Json::error_handler_t::replace);
@@ -48,6 +50,8 @@ Record from_json(const std::string& text) {
   record.owner = static_cast<uid_t>(object.unsigned_integer("owner").value_or(0));
   record.pid = static_cast<pid_t>(object.integer("pid", 0).value_or(0));
   record.start_time = object.unsigned_integer("startTime").value_or(0);
+  record.resctrl = object.string("resctrl").value_or("");
+  record.resctrl_owned = object.strings("resctrlOwned");
   record.no_new_keyring = object.boolean("noNewKeyring").value_or(false);
   for (auto& [key, value] : object.string_map("cgroups")) record.cgroups[key] = std::move(value);
   for (auto& [key, value] : object.string_map("annotations")) record.annotations[key] = std::move(value);

@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "cgroups/cgroup.h"
+#include "cgroups/resctrl.h"
 #include "cgroups/subgroup.h"
 #include "container/lifecycle.h"
 #include "process/console.h"
@@ -176,6 +177,7 @@ Joined start_process(const Record& record, ExecContext& context, SyncChannel our
   bool released = false;
   try {
     if (!directory) cgroup->join(joined.pid);
+    if (!record.resctrl.empty()) join_resctrl(record.resctrl, joined.pid);
     place_on_cpus(joined.pid, context.process.exec_cpu_affinity);
     ours.send(Step::kStart);
     const pid_t real = std::stoi(ours.expect(Step::kJoined));

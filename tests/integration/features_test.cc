@@ -65,7 +65,7 @@ TEST(FeaturesTest, WhatIsRefusedIsNotReported) {
   const auto linux_part = features()["linux"];
   const std::pair<const char*, const char*> refusable[] = {
       {"seccomp", R"({"defaultAction": "SCMP_ACT_ALLOW"})"},
-      {"intelRdt", R"({"closID": "x"})"},
+      {"intelRdt", R"({"closID": "x", "schemata": ["L3:0=f"], "enableMonitoring": true})"},
       {"netDevices", R"({"eth9": {}, "eth8": {"name": "x"}})"},
   };
   for (const auto& [key, value] : refusable) {

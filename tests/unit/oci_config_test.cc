@@ -385,6 +385,14 @@ TEST(ConfigTest, ListsOfCpusAndNodesBecomeMasks) {
 }
 
 INSTANTIATE_TEST_SUITE_P(
+    IntelRdt, BadConfigTest,
+    ::testing::Values(
+        BadInput{"/linux/intelRdt", R"({"closID": ".."})", "linux.intelRdt.closID: invalid intelRdt.ClosID \"..\""},
+        BadInput{"/linux/intelRdt", R"({"closID": "a/b"})", "linux.intelRdt.closID: invalid intelRdt.ClosID \"a/b\""},
+        BadInput{"/linux/intelRdt", R"({"schemata": "L3:0=f"})", "linux.intelRdt.schemata: expected an array"},
+        BadInput{"/linux/intelRdt", R"({"enableMonitoring": 1})", "linux.intelRdt.enableMonitoring"}));
+
+INSTANTIATE_TEST_SUITE_P(
     NetDevices, BadConfigTest,
     ::testing::Values(
         BadInput{"/linux/netDevices", R"({"a/b": {}})", "linux.netDevices: invalid network device name \"a/b\""},

@@ -50,7 +50,6 @@ TEST_P(UnsupportedTest, AsksForNothingIfItIsEmpty) {
 INSTANTIATE_TEST_SUITE_P(Properties, UnsupportedTest,
                          ::testing::Values(Property{"/linux/seccomp", R"({"defaultAction": "SCMP_ACT_ALLOW"})", "{}",
                                                     "linux.seccomp"},
-                                           Property{"/linux/intelRdt", R"({"closID": "x"})", "{}", "linux.intelRdt"}));
-
+                                   
 }  // namespace
 }  // namespace berth::oci
