@@ -5,6 +5,7 @@
 
 #include "cgroups/limit_text.h"
 #include "log.h"
+#include "process/notify_socket.h"
 #include "security/capabilities.h"
 
 namespace berth::runtime {
@@ -77,6 +78,7 @@ CreateFlags::Prepared CreateFlags::prepare(const Globals& globals, const std::st
   options.no_pivot = no_pivot_;
   options.no_new_keyring = no_new_keyring_;
   options.pidfd_socket = absolute_path(pidfd_socket_);
+  options.notify_socket = NotifySocket::of_environment();
   options.inherited = InheritedFds::of_caller(preserve_fds_, true);
   options.no_cgroups = globals.cgroup_manager == "disabled";
 

@@ -24,6 +24,7 @@
 #include "network/net_devices.h"
 #include "process/fd_passing.h"
 #include "process/init.h"
+#include "process/notify_socket.h"
 #include "process/settings.h"
 #include "process/user_namespace.h"
 #include "security/lsm.h"
@@ -115,6 +116,7 @@ void Creation::run_poststop_hooks() {
 void Creation::reserve(const std::string& config_json) {
   store_.reserve(options_.id);
   rollback_.add("remove the state directory", [this] { store_.remove(options_.id); });
+  if (!options_.notify_socket.empty()) NotifySocket::make_directory(store_.directory(options_.id));
   record_.id = options_.id;
   record_.bundle = options_.bundle;
   record_.rootfs = config_.root->path;
@@ -297,7 +299,10 @@ CreatedContainer create_with_terminal(Store& store, const CreateOptions& options
   require_root_directory(config.root->path);
   require_lsm(config.process.value_or(oci::Process{}), config.linux_.mount_label);
   try {
-    return Creation(store, options, config, terminal).run(config_json);
+    if (options.notify_socket.empty()) return Creation(store, options, config, terminal).run(config_json);
+    oci::Config notifying = config;
+    NotifySocket::add_to(notifying, store.directory(options.id));
+    return Creation(store, options, notifying, terminal).run(config_json);
   } catch (const std::exception& error) {
     const std::string text = error.what();
     // The caller's own mistake needs no wrapping.

@@ -19,6 +19,7 @@ struct CreateOptions {
   std::string console_socket;  ///< Empty: none.
   std::string pid_file;        ///< Empty: none.
   std::string pidfd_socket;    ///< Empty: none.
+  std::string notify_socket;   ///< Where the container's readiness is reported (NotifySocket); empty: nowhere.
   bool no_pivot = false;
   bool no_new_keyring = false;
   InheritedFds inherited;
@@ -31,8 +32,9 @@ struct CreateOptions {
 void create_container(Store& store, const CreateOptions& options, const oci::Config& config,
                       const std::string& config_json);
 
-/// Releases the parked process, then runs poststart hooks.
-void start_container(Store& store, const std::string& id);
+/// Releases the parked process, then runs poststart hooks. With `notify_socket` it waits until the container is ready
+/// or has ended.
+void start_container(Store& store, const std::string& id, const std::string& notify_socket = {});
 
 struct RunOptions : CreateOptions {
   bool detach = false;

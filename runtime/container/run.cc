@@ -1,11 +1,14 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <optional>
+
 #include "base/error.h"
 #include "container/creation.h"
 #include "container/lifecycle.h"
 #include "log.h"
 #include "process/foreground.h"
+#include "process/notify_socket.h"
 #include "process/terminal.h"
 
 namespace berth::runtime {
@@ -45,10 +48,14 @@ int run_container(Store& store, const RunOptions& options, const oci::Config& co
   Foreground foreground(!options.detach, !options.no_subreaper);
   CreatedContainer created = create_with_terminal(store, options, config, config_json, terminal);
   DeleteAtEnd deletion(store, options.id, true);
-  start_container(store, options.id);
+  // In the foreground the manager is to watch us, and hears of the container while we relay.
+  std::optional<NotifySocket> notify;
+  const bool relays = !options.detach && !options.notify_socket.empty();
+  if (relays) notify.emplace(store.directory(options.id), options.notify_socket);
+  start_container(store, options.id, relays ? "" : options.notify_socket);
   if (options.detach || options.keep) deletion.disarm();
   if (options.detach) return 0;
-  return foreground.wait(created.pid, std::move(created.pidfd), terminal.master());
+  return foreground.wait(created.pid, std::move(created.pidfd), terminal.master(), notify ? &*notify : nullptr);
 }
 
 }  // namespace berth::runtime

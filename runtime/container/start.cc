@@ -1,13 +1,16 @@
 #include <fcntl.h>
 #include <poll.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
+#include <optional>
 #include <stdexcept>
 
 #include "base/error.h"
 #include "base/file.h"
 #include "container/hooks.h"
 #include "container/lifecycle.h"
+#include "process/notify_socket.h"
 
 namespace berth::runtime {
 
@@ -44,17 +47,7 @@ void require_created(const Store& store, const Record& record) {
   throw std::runtime_error("cannot start a container in the " + status + " state");
 }
 
-}  // namespace
-
-void start_container(Store& store, const std::string& id) {
-  const Record record = store.load(id);
-  require_created(store, record);
-  const oci::Config config = store.load_config(record);
-  if (!config.process) throw std::runtime_error("cannot start container " + id + ": config.json has no process");
-  const base::Fd fifo = open_fifo(store, id);
-  claim(store, id);
-  base::write_all(fifo.get(), "0", "exec.fifo");
-  wait_until_executed(fifo);
+void run_poststart_hooks(Store& store, const oci::Config& config, const Record& record) {
   if (config.hooks.poststart.empty()) return;
   oci::State state;
   state.id = record.id;
@@ -65,9 +58,28 @@ void start_container(Store& store, const std::string& id) {
   try {
     run_hooks("poststart", config.hooks.poststart, state, record.bundle);
   } catch (const std::exception&) {
-    delete_container(store, id, true);
+    delete_container(store, record.id, true);
     throw;
   }
+}
+
+}  // namespace
+
+void start_container(Store& store, const std::string& id, const std::string& notify_socket) {
+  const Record record = store.load(id);
+  require_created(store, record);
+  const oci::Config config = store.load_config(record);
+  if (!config.process) throw std::runtime_error("cannot start container " + id + ": config.json has no process");
+  std::optional<NotifySocket> notify;
+  if (!notify_socket.empty() && NotifySocket::is_wanted(store.directory(id)))
+    notify.emplace(store.directory(id), notify_socket);
+  const base::Fd process(notify ? static_cast<int>(::syscall(SYS_pidfd_open, record.pid, 0)) : -1);
+  const base::Fd fifo = open_fifo(store, id);
+  claim(store, id);
+  base::write_all(fifo.get(), "0", "exec.fifo");
+  wait_until_executed(fifo);
+  run_poststart_hooks(store, config, record);
+  if (notify && process) notify->forward_until_ready(process, record.pid);
 }
 
 }  // namespace berth::runtime

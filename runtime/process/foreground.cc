@@ -19,6 +19,8 @@
 #include <memory>
 
 #include "base/error.h"
+#include "log.h"
+#include "process/notify_socket.h"
 
 namespace berth::runtime {
 
@@ -114,6 +116,19 @@ class Relay {
     });
   }
 
+  /// Until the container is ready; what cannot be passed on is the manager's loss, not the container's.
+  void pass_on(NotifySocket& notify) {
+    if (!notifications_) notifications_ = std::make_unique<stream_descriptor>(loop_, ::dup(notify.fd().get()));
+    notifications_->async_wait(stream_descriptor::wait_read, [this, &notify](const Failure& failure) {
+      if (failure) return;
+      try {
+        if (!notify.forward(::getpid())) pass_on(notify);
+      } catch (const std::exception& error) {
+        log_warning(error.what());
+      }
+    });
+  }
+
   int run() {
     loop_.run();
     return status_;
@@ -176,6 +191,7 @@ class Relay {
   std::unique_ptr<RawTerminal> raw_;
   std::unique_ptr<Pump> input_;
   std::unique_ptr<Pump> output_;
+  std::unique_ptr<stream_descriptor> notifications_;
   bool reaped_ = false;
   bool drained_ = false;
   int status_ = 0;
@@ -202,8 +218,10 @@ Foreground::~Foreground() {
   if (active_) ::sigprocmask(SIG_SETMASK, &previous_, nullptr);
 }
 
-int Foreground::wait(pid_t pid, base::Fd pidfd, base::Fd master) {
-  return Relay(pid, pidfd, std::move(master), forwarded_signals()).run();
+int Foreground::wait(pid_t pid, base::Fd pidfd, base::Fd master, NotifySocket* notify) {
+  Relay relay(pid, pidfd, std::move(master), forwarded_signals());
+  if (notify != nullptr) relay.pass_on(*notify);
+  return relay.run();
 }
 
 }  // namespace berth::runtime

@@ -7,6 +7,8 @@
 
 namespace berth::runtime {
 
+class NotifySocket;
+
 /// A container's process in the foreground: our signals become its signals, our terminal its terminal, its status ours.
 /// Make it before the process is cloned, so that no signal is lost.
 class Foreground {
@@ -19,7 +21,8 @@ class Foreground {
 
   /// Forwards every signal but SIGCHLD and SIGURG, relays the terminal (`master` may be empty), and waits for the end
   /// of the process. Returns its exit status, or 128 + n if signal n killed it.
-  int wait(pid_t pid, base::Fd pidfd, base::Fd master);
+  /// With `notify`, its readiness is passed on meanwhile, with our own pid.
+  int wait(pid_t pid, base::Fd pidfd, base::Fd master, NotifySocket* notify = nullptr);
 
  private:
   bool active_;

@@ -49,7 +49,7 @@ TEST_P(UnsupportedTest, AsksForNothingIfItIsEmpty) {
 
 INSTANTIATE_TEST_SUITE_P(Properties, UnsupportedTest,
                          ::testing::Values(Property{"/linux/seccomp", R"({"defaultAction": "SCMP_ACT_ALLOW"})", "{}",
-                                                    "linux.seccomp"},
-                                   
+                                                    "linux.seccomp"}));
+
 }  // namespace
 }  // namespace berth::oci
