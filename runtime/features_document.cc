@@ -12,6 +12,7 @@
 #include "oci/config.h"
 #include "oci/state.h"
 #include "rootfs/mount_options.h"
+#include "security/seccomp/filter.h"
 
 namespace berth::runtime {
 
@@ -44,13 +45,25 @@ Json capabilities() {
   return names;
 }
 
+Json seccomp_features() {
+  auto supported = Json::array();
+  for (const auto& name : oci::seccomp_flags()) {
+    if (kernel_knows(*oci::seccomp_flag(name))) supported.push_back(name);
+  }
+  return {{"enabled", true},
+          {"actions", oci::seccomp_actions()},
+          {"operators", oci::seccomp_operators()},
+          {"archs", oci::seccomp_architectures()},
+          {"knownFlags", oci::seccomp_flags()},
+          {"supportedFlags", supported}};
+}
+
 Json linux_features() {
-  const Json disabled{{"enabled", false}};
   Json features;
   features["namespaces"] = namespaces();
   features["capabilities"] = capabilities();
   features["cgroup"] = Json{{"v1", true}, {"v2", true}, {"systemd", false}, {"systemdUser", false}, {"rdma", false}};
-  for (const char* absent : {"seccomp"}) features[absent] = disabled;
+  features["seccomp"] = seccomp_features();
   features["intelRdt"] = Json{{"enabled", true}, {"schemata", true}, {"monitoring", true}};
   for (const char* present : {"apparmor", "selinux", "netDevices"}) features[present] = Json{{"enabled", true}};
   features["memoryPolicy"] = Json{{"modes", oci::memory_policy_modes()}, {"flags", oci::memory_policy_flags()}};

@@ -8,7 +8,6 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "oci/parse.h"
-#include "oci/unsupported.h"
 
 namespace berth::oci {
 
@@ -101,7 +100,6 @@ Config Config::parse(const std::string& text, const std::string& bundle, const s
     const base::JsonObject object(json);
     auto config = read_config(object, bundle);
     validate(config);
-    reject_unsupported(object);
     return config;
   } catch (const base::JsonError& error) {
     throw std::runtime_error(file + ": " + error.what());

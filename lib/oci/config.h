@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/json_fwd.h"
+#include "oci/seccomp.h"
 #include "oci/settings.h"
 
 /// The OCI runtime specification 1.3.0: config.json as C++ values.
@@ -177,6 +178,7 @@ struct Linux {
   std::map<std::string, std::string> sysctl;
   std::optional<Personality> personality;
   std::optional<MemoryPolicy> memory_policy;
+  std::optional<Seccomp> seccomp;
   std::optional<IntelRdt> intel_rdt;
   std::string mount_label;                         ///< SELinux context of the container's own file systems.
   std::map<std::string, std::string> net_devices;  ///< Names on the host and in the container ("eth%d": a free one).
@@ -196,8 +198,7 @@ struct Config {
   Linux linux_;  ///< The `linux` object ("linux" itself is a macro of GNU C++).
 
   /// Reads and validates BUNDLE/config.json. Paths become absolute. Throws std::runtime_error naming file, key and
-  /// value for malformed input, for values the specification forbids, and for what it allows but this runtime does not
-  /// do yet.
+  /// value for malformed input and for values the specification forbids.
   static Config load(const std::string& bundle);
   /// The same from text; `file` names it in errors.
   static Config parse(const std::string& text, const std::string& bundle, const std::string& file);

@@ -164,6 +164,7 @@ Linux read_linux(const base::JsonObject& object) {
   if (const auto personality = object.object("personality")) result.personality = read_personality(*personality);
   if (const auto policy = object.object("memoryPolicy")) result.memory_policy = read_memory_policy(*policy);
   if (const auto rdt = object.object("intelRdt")) result.intel_rdt = read_intel_rdt(*rdt);
+  if (const auto seccomp = object.object("seccomp")) result.seccomp = read_seccomp(*seccomp);
   return result;
 }
 

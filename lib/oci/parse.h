@@ -30,6 +30,8 @@ std::vector<IdMapping> read_mappings(const base::JsonObject& object, const char*
 
 /// True if the mount shows something that exists, instead of a new file system.
 bool is_bind(const Mount& mount);
+/// Nothing for an object that asks for nothing.
+std::optional<Seccomp> read_seccomp(const base::JsonObject& seccomp);
 
 /// Checks that concern several parts of the configuration at once. Throws base::JsonError.
 void validate(const Config& config);

@@ -29,6 +29,8 @@
 #include "process/user_namespace.h"
 #include "security/lsm.h"
 #include "security/rlimits.h"
+#include "security/seccomp/filter.h"
+#include "security/seccomp/listener.h"
 
 namespace berth::runtime {
 
@@ -57,7 +59,11 @@ std::string describe_memory_limit(const oci::Config& config) {
 class Creation {
  public:
   Creation(Store& store, const CreateOptions& options, const oci::Config& config, Terminal& terminal)
-      : store_(store), options_(options), config_(config), terminal_(terminal) {
+      : store_(store),
+        options_(options),
+        config_(config),
+        terminal_(terminal),
+        seccomp_(make_seccomp_filter(config.linux_.seccomp)) {
     if (!options.pidfd_socket.empty()) pidfd_socket_ = connect_unix_socket(options.pidfd_socket, "pidfd socket");
   }
 
@@ -83,6 +89,7 @@ class Creation {
   const CreateOptions& options_;
   const oci::Config& config_;
   Terminal& terminal_;
+  std::optional<SeccompFilter> seccomp_;
   NetDevices net_devices_{config_.linux_.net_devices};
   Record record_;
   std::unique_ptr<Cgroup> cgroup_;
@@ -181,6 +188,7 @@ void Creation::clone_init() {
                       theirs,
                       fifo_,
                       terminal_.take_child_end(),
+                      seccomp_ ? &*seccomp_ : nullptr,
                       state("creating", 0),
                       options_.no_pivot,
                       options_.no_new_keyring,
@@ -253,6 +261,9 @@ void Creation::finish_set_up() {
   if (config_.process) set_rlimits(record_.pid, config_.process->rlimits);
   store_.save(record_);
   sync_.send(Step::kGo);
+  if (config_.process && seccomp_ && seccomp_->notifies()) {
+    pass_listener(sync_, pidfd_, *config_.linux_.seccomp, state("creating", record_.pid), record_.pid);
+  }
   sync_.expect(Step::kParked);
   if (!options_.pid_file.empty()) base::write_file_atomic(options_.pid_file, std::to_string(record_.pid), 0644);
 }

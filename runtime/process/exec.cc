@@ -18,7 +18,7 @@
 #include "process/foreground.h"
 #include "process/identity.h"
 #include "process/init.h"
-#include "process/lookup.h"
+#include "process/last_steps.h"
 #include "process/namespaces.h"
 #include "process/settings.h"
 #include "process/standard_streams.h"
@@ -26,6 +26,8 @@
 #include "process/terminal.h"
 #include "security/lsm.h"
 #include "security/rlimits.h"
+#include "security/seccomp/filter.h"
+#include "security/seccomp/listener.h"
 #include "security/sysctls.h"
 
 namespace berth::runtime {
@@ -43,6 +45,7 @@ struct ExecContext {
   base::Fd target_root;  ///< Its root directory, for containers without a mount namespace of their own.
   int namespaces = 0;    ///< CLONE_NEW* of what is joined.
   SyncChannel& sync;
+  const SeccompFilter* seccomp;  ///< Or nullptr.
   base::Fd console;
   base::Fd proc;  ///< The host's; empty unless there are labels to set.
   bool no_new_keyring = false;
@@ -91,14 +94,7 @@ void join_namespaces(const ExecContext& context) {
     if (!context.no_new_keyring) join_session_keyring(context.options.id, label, context.proc);
     set_exec_labels(context.proc, context.process);
     const auto env = complete_environment(context.process);
-    const bool entered = enter_directory(context.process.cwd, false);
-    become(context.process);
-    if (!entered && !enter_directory(context.process.cwd, false)) {
-      throw std::runtime_error("chdir to cwd (\"" + context.process.cwd +
-                               "\") set in config.json failed: permission denied");
-    }
-    const std::string program = find_program(context.process.args.front(), env);
-    ::prctl(PR_SET_PDEATHSIG, 0, 0, 0, 0);
+    const auto program = take_last_steps(context.process, env, context.seccomp, context.sync);
     // The channel closes at exec; an error before that still goes through it.
     execute(program, context.process.args, env);
   } catch (const SyncChannel::PeerGone&) {
@@ -160,6 +156,17 @@ void place_on_cpus(pid_t pid, const oci::CpuAffinity& affinity) {
   }
 }
 
+/// As the specification has it for an agent that learns of a process of `exec`.
+oci::State state_of(const Record& record) {
+  oci::State state;
+  state.id = record.id;
+  state.status = "running";
+  state.pid = record.pid;
+  state.bundle = record.bundle;
+  state.annotations = record.annotations;
+  return state;
+}
+
 /// The parent's side, up to the point where the program runs.
 Joined start_process(const Record& record, ExecContext& context, SyncChannel ours) {
   const auto& wanted = context.options.cgroup;
@@ -195,6 +202,9 @@ Joined start_process(const Record& record, ExecContext& context, SyncChannel our
     }
     set_rlimits(real, context.process.rlimits);
     ours.send(Step::kGo);
+    if (context.seccomp != nullptr && context.seccomp->notifies()) {
+      pass_listener(ours, joined.pidfd, *context.linux_.seccomp, state_of(record), real);
+    }
     released = true;
     ours.expect(Step::kParked);
   } catch (const SyncChannel::PeerGone&) {
@@ -218,6 +228,7 @@ int exec_container(Store& store, const ExecOptions& options, const oci::Process&
   const oci::Config config = store.load_config(record);
   require_lsm(process);
   oci::require_mapped(process.user, config.linux_);
+  const auto seccomp = make_seccomp_filter(config.linux_.seccomp);
   auto [ours, theirs] = SyncChannel::make_pair();
   Terminal terminal(process.terminal, options.console_socket, options.detach);
   ExecContext context{process,
@@ -227,6 +238,7 @@ int exec_container(Store& store, const ExecOptions& options, const oci::Process&
                       base::open_file("/proc/" + std::to_string(record.pid) + "/root", O_PATH | O_DIRECTORY),
                       namespaces_of(config),
                       theirs,
+                      seccomp ? &*seccomp : nullptr,
                       terminal.take_child_end(),
                       has_exec_labels(process) ? open_trusted_proc() : base::Fd(),
                       record.no_new_keyring,

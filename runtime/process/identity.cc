@@ -134,7 +134,7 @@ void join_session_keyring(const std::string& container_id, const std::string& la
   if (!label.empty()) set_key_label(proc, "");
 }
 
-void become(const oci::Process& process) {
+void become(const oci::Process& process, bool keep_administration) {
   std::vector<std::string> unknown;
   const auto capabilities = CapabilitySets::from(process.capabilities, unknown);
   if (process.no_new_privileges) check(::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), "set no_new_privs");
@@ -146,7 +146,7 @@ void become(const oci::Process& process) {
   const auto [uid, gid] = std::pair{process.user.uid, process.user.gid};
   if (::setresgid(gid, gid, gid) != 0) throw_unset("group", gid);
   if (::setresuid(uid, uid, uid) != 0) throw_unset("user", uid);
-  set_capabilities(capabilities);
+  set_capabilities(capabilities, keep_administration);
   keep_capabilities(false);
 }
 

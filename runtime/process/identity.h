@@ -21,7 +21,8 @@ void join_session_keyring(const std::string& container_id, const std::string& la
 
 /// Drops to what `process` says: no_new_privs, bounding set, groups, user, umask, capabilities. Standard streams that
 /// are pipes or terminals are handed to the user, so that /dev/stderr can be opened again.
-void become(const oci::Process& process);
+/// `keep_administration`: as for set_capabilities.
+void become(const oci::Process& process, bool keep_administration);
 
 /// The environment with `more`, and HOME from /etc/passwd if it is missing; the last of several entries of one name
 /// wins.

@@ -15,7 +15,7 @@
 #include "container/hooks.h"
 #include "process/console.h"
 #include "process/identity.h"
-#include "process/lookup.h"
+#include "process/last_steps.h"
 #include "process/settings.h"
 #include "process/standard_streams.h"
 #include "rootfs/devices.h"
@@ -125,17 +125,6 @@ void set_up(InitContext& context) {
   if (config.process) set_exec_labels(host.proc, *config.process);
 }
 
-/// Drops privileges and finds the program, so that whatever can fail fails before the parent says that the container is
-/// created.
-std::string become_process(const oci::Process& process, const std::vector<std::string>& env) {
-  const bool entered = enter_directory(process.cwd, false);
-  become(process);
-  if (!entered && !enter_directory(process.cwd, false)) {
-    throw std::runtime_error("chdir to cwd (\"" + process.cwd + "\") set in config.json failed: permission denied");
-  }
-  return find_program(process.args.front(), env);
-}
-
 void wait_for_start(const base::Fd& fifo) {
   char byte = 0;
   ssize_t n = 0;
@@ -200,9 +189,10 @@ void run_init(InitContext& context) {
     close_on_exec_from(context.inherited.end());
     if (context.config.process) {
       env = complete_environment(*context.config.process, context.inherited.environment());
-      program = become_process(*context.config.process, env);
+      program = take_last_steps(*context.config.process, env, context.seccomp, context.sync);
+    } else {
+      ::prctl(PR_SET_PDEATHSIG, 0, 0, 0, 0);
     }
-    ::prctl(PR_SET_PDEATHSIG, 0, 0, 0, 0);
     context.sync.send(Step::kParked);
     context.sync.close();
   } catch (const SyncChannel::PeerGone&) {

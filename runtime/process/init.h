@@ -9,6 +9,7 @@
 #include "process/namespaces.h"
 #include "process/sync.h"
 #include "rootfs/mounts.h"
+#include "security/seccomp/filter.h"
 
 namespace berth::runtime {
 
@@ -17,10 +18,11 @@ struct InitContext {
   const oci::Config& config;
   const NamespacePlan& namespaces;
   Mounts& mounts;
-  SyncChannel& sync;  ///< The child's end.
-  base::Fd& fifo;     ///< exec.fifo, open for reading and writing: a byte in it means start.
-  base::Fd console;   ///< Where the pty's master goes; empty: no terminal.
-  oci::State state;   ///< For the hooks that run in the container; pid is filled in by the child.
+  SyncChannel& sync;             ///< The child's end.
+  base::Fd& fifo;                ///< exec.fifo, open for reading and writing: a byte in it means start.
+  base::Fd console;              ///< Where the pty's master goes; empty: no terminal.
+  const SeccompFilter* seccomp;  ///< Or nullptr.
+  oci::State state;              ///< For the hooks that run in the container; pid is filled in by the child.
   bool no_pivot = false;
   bool no_new_keyring = false;
   InheritedFds inherited;

@@ -1,6 +1,7 @@
 #include "process/sync.h"
 
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include <array>
 #include <stdexcept>
@@ -16,13 +17,15 @@ constexpr size_t kLongestRecord = 8192;
 std::pair<SyncChannel, SyncChannel> SyncChannel::make_pair() {
   std::array<int, 2> ends;
   base::check(::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends.data()), "create the sync channel");
-  return {SyncChannel(base::Fd(ends[0])), SyncChannel(base::Fd(ends[1]))};
+  return {SyncChannel(base::Fd(ends[0])), SyncChannel(base::Fd(ends[1]), true)};
 }
 
 void SyncChannel::send(Step step, const std::string& text) const {
   std::string record(1, static_cast<char>(step));
   record += text.substr(0, kLongestRecord - 1);
-  while (::send(fd_.get(), record.data(), record.size(), MSG_NOSIGNAL) < 0) {
+  // A child whose parent is gone may well end by SIGPIPE.
+  while ((is_childs_ ? ::write(fd_.get(), record.data(), record.size())
+                     : ::send(fd_.get(), record.data(), record.size(), MSG_NOSIGNAL)) < 0) {
     if (errno != EINTR) base::throw_errno("send on the sync channel");
   }
 }
@@ -30,7 +33,7 @@ void SyncChannel::send(Step step, const std::string& text) const {
 std::string SyncChannel::expect(Step step) const {
   std::array<char, kLongestRecord> record;
   ssize_t size = 0;
-  while ((size = ::recv(fd_.get(), record.data(), record.size(), 0)) < 0) {
+  while ((size = ::read(fd_.get(), record.data(), record.size())) < 0) {
     if (errno == ECONNRESET) throw PeerGone{};
     if (errno != EINTR) base::throw_errno("receive on the sync channel");
   }

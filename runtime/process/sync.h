@@ -19,16 +19,19 @@ enum class Step : uint8_t {
   kHooksDone,    ///< parent → child
   kReady,        ///< child → parent: set up, but for identity and program
   kGo,           ///< parent → child: limits are set, state is saved
+  kListening,    ///< child → parent: its seccomp filter has a listener; the text is the descriptor's number
+  kDelivered,    ///< parent → child: the listener is where it belongs
   kParked,       ///< child → parent: waits for start
 };
 
-/// One end of a SOCK_SEQPACKET pair: every record is a step and a short text.
+/// One end of a SOCK_SEQPACKET pair: every record is a step and a short text. The child's end is only read(2) from and
+/// written(2) to, which hardly a seccomp profile holds back.
 class SyncChannel {
  public:
   /// (parent's end, child's end), both close-on-exec.
   static std::pair<SyncChannel, SyncChannel> make_pair();
 
-  explicit SyncChannel(base::Fd fd) : fd_(std::move(fd)) {}
+  explicit SyncChannel(base::Fd fd, bool is_childs = false) : fd_(std::move(fd)), is_childs_(is_childs) {}
 
   void send(Step step, const std::string& text = {}) const;
   /// Waits for `step` and returns its text. A kError record is thrown as std::runtime_error with its text; end of file
@@ -43,6 +46,7 @@ class SyncChannel {
 
  private:
   base::Fd fd_;
+  bool is_childs_;
 };
 
 }  // namespace berth::runtime

@@ -16,6 +16,8 @@ using base::check;
 
 namespace {
 
+constexpr uint64_t kAdministration = uint64_t{1} << CAP_SYS_ADMIN;
+
 uint64_t bits_of(const std::vector<std::string>& names, std::vector<std::string>& unknown) {
   uint64_t bits = 0;
   for (const auto& name : names) {
@@ -34,10 +36,29 @@ struct KernelSets {
   std::array<__user_cap_data_struct, 2> data{};
 };
 
-uint64_t permitted_to_us() {
+KernelSets our_capabilities() {
   KernelSets sets;
   check(::syscall(SYS_capget, &sets.header, sets.data.data()), "read our capabilities");
-  return sets.data[0].permitted | uint64_t{sets.data[1].permitted} << 32;
+  return sets;
+}
+
+uint64_t both_halves(uint32_t low, uint32_t high) {
+  return low | uint64_t{high} << 32;
+}
+
+uint64_t permitted_to_us() {
+  const auto sets = our_capabilities();
+  return both_halves(sets.data[0].permitted, sets.data[1].permitted);
+}
+
+void set_all(uint64_t permitted, uint64_t effective, uint64_t inheritable) {
+  KernelSets kernel;
+  for (unsigned half = 0; half < 2; ++half) {
+    kernel.data[half].permitted = static_cast<uint32_t>(permitted >> 32 * half);
+    kernel.data[half].effective = static_cast<uint32_t>(effective >> 32 * half);
+    kernel.data[half].inheritable = static_cast<uint32_t>(inheritable >> 32 * half);
+  }
+  check(::syscall(SYS_capset, &kernel.header, kernel.data.data()), "set capabilities");
 }
 
 void raise_ambient(uint64_t wanted) {
@@ -72,19 +93,26 @@ void keep_capabilities(bool keep) {
   check(::prctl(PR_SET_KEEPCAPS, keep ? 1 : 0, 0, 0, 0), "keep capabilities");
 }
 
-void set_capabilities(const CapabilitySets& sets) {
+void set_capabilities(const CapabilitySets& sets, bool keep_administration) {
   const uint64_t ours = permitted_to_us();
   const uint64_t permitted = sets.permitted & ours;
-  const uint64_t effective = sets.effective & permitted;
-  const uint64_t inheritable = sets.inheritable & (ours | sets.bounding);
-  KernelSets kernel;
-  for (unsigned half = 0; half < 2; ++half) {
-    kernel.data[half].permitted = static_cast<uint32_t>(permitted >> 32 * half);
-    kernel.data[half].effective = static_cast<uint32_t>(effective >> 32 * half);
-    kernel.data[half].inheritable = static_cast<uint32_t>(inheritable >> 32 * half);
-  }
-  check(::syscall(SYS_capset, &kernel.header, kernel.data.data()), "set capabilities");
+  const uint64_t kept = keep_administration ? kAdministration & ours : 0;
+  set_all(permitted | kept, sets.effective & permitted, sets.inheritable & (ours | sets.bounding));
   raise_ambient(sets.ambient);
+}
+
+SpareAdministration::SpareAdministration(const std::optional<oci::Capabilities>& final) {
+  const auto now = our_capabilities();
+  permitted_ = both_halves(now.data[0].permitted, now.data[1].permitted);
+  effective_ = both_halves(now.data[0].effective, now.data[1].effective);
+  inheritable_ = both_halves(now.data[0].inheritable, now.data[1].inheritable);
+  set_all(permitted_, effective_ | (kAdministration & permitted_), inheritable_);
+  std::vector<std::string> unknown;
+  if ((CapabilitySets::from(final, unknown).permitted & kAdministration) == 0) permitted_ &= ~kAdministration;
+}
+
+void SpareAdministration::give_up() const {
+  set_all(permitted_, effective_, inheritable_);
 }
 
 }  // namespace berth::runtime

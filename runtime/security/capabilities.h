@@ -22,7 +22,20 @@ void limit_bounding_set(const CapabilitySets& sets);
 /// Keeps permitted capabilities over setuid.
 void keep_capabilities(bool keep);
 /// Sets effective, permitted and inheritable, then the ambient ones. After the change of user. What is not permitted to
-/// us is left out.
-void set_capabilities(const CapabilitySets& sets);
+/// us is left out. With `keep_administration` CAP_SYS_ADMIN stays permitted even where `sets` has it not, for
+/// SpareAdministration.
+void set_capabilities(const CapabilitySets& sets, bool keep_administration = false);
+
+/// CAP_SYS_ADMIN for one step of a process that has its final capabilities already, but kept that one permitted.
+class SpareAdministration {
+ public:
+  /// Makes it effective, if it is permitted.
+  explicit SpareAdministration(const std::optional<oci::Capabilities>& final);
+  /// Back to what was effective, and permitted only if the final sets have it: one capset, nothing else.
+  void give_up() const;
+
+ private:
+  uint64_t permitted_ = 0, effective_ = 0, inheritable_ = 0;
+};
 
 }  // namespace berth::runtime
