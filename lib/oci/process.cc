@@ -11,7 +11,8 @@ namespace berth::oci {
 
 namespace {
 
-constexpr uint64_t kMaxId = std::numeric_limits<uint32_t>::max();
+/// The highest number is no id: to setresuid it means "no change", and the process would stay root.
+constexpr uint64_t kMaxId = std::numeric_limits<uint32_t>::max() - 1;
 
 constexpr const char* kRlimits[] = {
     "RLIMIT_AS",      "RLIMIT_CORE",     "RLIMIT_CPU",        "RLIMIT_DATA",   "RLIMIT_FSIZE", "RLIMIT_LOCKS",

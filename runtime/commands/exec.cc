@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <cctype>
 #include <charconv>
+#include <limits>
 
 #include "base/file.h"
 #include "commands/command.h"
@@ -46,9 +47,11 @@ uint32_t parse_id(const std::string& text, const char* kind) {
   uint32_t id = 0;
   const auto* end = text.data() + text.size();
   const auto result = std::from_chars(text.data(), end, id);
-  if (result.ec != std::errc() || result.ptr != end) {
+  // The highest number means "no change" to setresuid: the process would stay root (CVE-2026-30892 was of this kind).
+  constexpr uint32_t kNoChange = std::numeric_limits<uint32_t>::max();
+  if (result.ec != std::errc() || result.ptr != end || id == kNoChange) {
     throw std::runtime_error("parsing \"" + text + "\" as a " + kind +
-                             " failed: it is not a number from 0 to 4294967295");
+                             " failed: it is not a number from 0 to 4294967294");
   }
   return id;
 }

@@ -1,3 +1,4 @@
+#include <sys/auxv.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -177,6 +178,9 @@ std::string absolute_path(const std::string& path) {
 int run_command_line(int argc, char** argv) {
   try {
     if (argc < 1) throw std::runtime_error("berth was started without a name");
+    // Every flag says what to do with root's rights: whoever may run this must have them.
+    if (::getauxval(AT_SECURE) != 0)
+      throw std::runtime_error("berth must not be set-user-id, set-group-id or have file capabilities");
     const int status = run_words(Words(argv + 1, argv + argc), argv);
     finish_log();
     return status;

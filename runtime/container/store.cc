@@ -63,12 +63,23 @@ bool exists(const std::string& path) {
   return ::lstat(path.c_str(), &status) == 0;
 }
 
+/// Others who can write there could put links and records of their own in our way.
+void require_private(const std::string& root) {
+  struct stat info {};
+  base::check(::stat(root.c_str(), &info), "stat", root);
+  if (info.st_uid != ::geteuid() && info.st_uid != 0) {
+    throw std::runtime_error("the state directory " + root + " belongs to user " + std::to_string(info.st_uid));
+  }
+  if ((info.st_mode & S_IWOTH) != 0) throw std::runtime_error("the state directory " + root + " can be written by all");
+}
+
 }  // namespace
 
 void Store::reserve(const std::string& id) {
   validate_container_id(id);
   // Sticky: cleaners of temporary directories leave such a directory below XDG_RUNTIME_DIR alone.
   base::make_directories(root_, S_ISVTX | 0700);
+  require_private(root_);
   if (::mkdir(directory(id).c_str(), 0711) == 0) return;
   if (errno == EEXIST) throw std::runtime_error("container with given ID already exists");
   base::throw_errno("create directory " + directory(id));

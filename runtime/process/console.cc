@@ -46,8 +46,20 @@ std::string slave_name(const base::Fd& master) {
   return "/dev/pts/" + std::to_string(number);
 }
 
+/// A link there could have the terminal bound over any file, on which nothing is masked yet.
+base::Fd open_console_file(const base::Fd& root) {
+  const base::Fd dev = open_without_symlinks(root, "/dev", O_DIRECTORY);
+  if (::mknodat(dev.get(), "console", S_IFREG | 0644, 0) != 0 && errno != EEXIST)
+    base::throw_errno("make /dev/console");
+  base::Fd target = base::open_at(dev, "console", O_PATH | O_NOFOLLOW);
+  struct stat info {};
+  check(::fstat(target.get(), &info), "stat /dev/console");
+  if (S_ISLNK(info.st_mode)) throw std::runtime_error("/dev/console is a symbolic link in the root file system");
+  return target;
+}
+
 void bind_on_console(const base::Fd& root, const base::Fd& slave, const std::string& name) {
-  const base::Fd target = make_file_in_root(root, "/dev/console");
+  const base::Fd target = open_console_file(root);
   const base::Fd node = open_without_symlinks(root, name);
   require_devpts(node);
   struct stat wanted {};

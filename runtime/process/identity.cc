@@ -73,13 +73,21 @@ std::string field(const std::string& line, int index) {
   return line.substr(start, line.find(':', start) - start);
 }
 
-std::string home_of(uid_t uid) {
-  std::string passwd;
+/// The image's /etc/passwd, which may be anything: a fifo does not hold us up, a device does not fill our memory.
+std::string read_passwd() {
+  constexpr off_t kMost = 16 << 20;
+  const base::Fd file(::open("/etc/passwd", O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC));
+  struct stat info {};
+  if (!file || ::fstat(file.get(), &info) != 0 || !S_ISREG(info.st_mode) || info.st_size > kMost) return "";
   try {
-    passwd = base::read_file("/etc/passwd");
+    return base::read_all(file.get(), "/etc/passwd");
   } catch (const base::SystemError&) {
-    return "/";
+    return "";
   }
+}
+
+std::string home_of(uid_t uid) {
+  const std::string passwd = read_passwd();
   const std::string wanted = std::to_string(uid);
   for (size_t start = 0; start < passwd.size();) {
     const auto end = std::min(passwd.find('\n', start), passwd.size());
@@ -100,17 +108,21 @@ std::vector<char*> pointers(const std::vector<std::string>& words) {
 }  // namespace
 
 bool enter_directory(const std::string& cwd, bool make) {
+  const base::Fd root = base::open_file("/", O_PATH | O_DIRECTORY);
   if (make) {
-    const base::Fd root = base::open_file("/", O_PATH | O_DIRECTORY);
     try {
       make_directories_in_root(root, cwd, 0755);
     } catch (const base::SystemError& error) {
       if (error.code() != EROFS && error.code() != EACCES && error.code() != EPERM) throw;
     }
   }
-  if (::chdir(cwd.c_str()) != 0) {
-    if (errno == EACCES || errno == EPERM) return false;
-    base::throw_errno("chdir to cwd (\"" + cwd + "\") set in config.json failed");
+  try {
+    // A link of procfs to one of our descriptors is refused, wherever the path passes through it (CVE-2024-21626).
+    const base::Fd directory = open_in_root(root, cwd, O_DIRECTORY);
+    check(::fchdir(directory.get()), "change to the directory");
+  } catch (const base::SystemError& error) {
+    if (error.code() == EACCES || error.code() == EPERM) return false;
+    throw base::SystemError("chdir to cwd (\"" + cwd + "\") set in config.json failed", error.code());
   }
   require_inside_root();
   return true;

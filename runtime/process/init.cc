@@ -98,10 +98,13 @@ void set_names(const oci::Config& config) {
 /// Everything that needs root's rights in the container's namespaces.
 void set_up(InitContext& context) {
   const oci::Config& config = context.config;
+  // The mounts of a namespace that others live in are theirs to change: not to be relied on.
+  std::optional<HostHandles> early;
+  if (context.namespaces.joins(NamespaceType::kMount)) early.emplace();
   enter_namespaces(context);
   check(::setsid(), "make a session");
   if (context.namespaces.makes(CLONE_NEWNET)) bring_loopback_up();
-  const HostHandles host;
+  const HostHandles host = early ? std::move(*early) : HostHandles();
   const base::Fd root = build_root(context);
   context.sync.send(Step::kMounted);
   context.sync.expect(Step::kHooksDone);
@@ -117,8 +120,9 @@ void set_up(InitContext& context) {
   if (config.root->readonly) make_read_only(root);
   set_names(config);
   write_sysctls(host.proc, config.linux_.sysctl);
-  make_paths_read_only(root, config.linux_.readonly_paths);
-  mask_paths(root, config.linux_.masked_paths, host.null_device, config.linux_.mount_label);
+  const auto open = [&](const std::string& path) { return context.mounts.try_open(root, path); };
+  make_paths_read_only(open, config.linux_.readonly_paths);
+  mask_paths(open, config.linux_.masked_paths, host.null_device, config.linux_.mount_label);
   if (config.process) apply_settings(*config.process, config.linux_);
   const std::string label = config.process ? config.process->selinux_label : "";
   if (!context.no_new_keyring) join_session_keyring(context.state.id, label, host.proc);

@@ -201,7 +201,18 @@ void Mounts::mount_file_system(const base::Fd& root, Entry& entry) {
   require_mounted_at(root, configured, mount);
   for (const uint64_t flags : options.propagation) set_propagation(mount, flags);
   apply_to_tree(mount, options.recursive, configured);
+  if (configured.type == "proc" || configured.type == "sysfs") {
+    kernel_views_[clean_path(configured.destination)] = mount.duplicate();
+  }
   if (wait) read_only_later_.push_back(std::move(mount));
+}
+
+base::Fd Mounts::try_open(const base::Fd& root, const std::string& path) const {
+  const std::string clean = clean_path(path);
+  for (const auto& [destination, mount] : kernel_views_) {
+    if (clean.starts_with(destination + "/")) return try_open_in_root(mount, clean.substr(destination.size()));
+  }
+  return try_open_in_root(root, clean);
 }
 
 void Mounts::remount(const base::Fd& root, Entry& entry) {

@@ -28,6 +28,10 @@ class Mounts {
   /// linux.rootfsPropagation, once the root is the root: not before, or what is mounted in it would reach the host.
   void finish_propagation(const base::Fd& root) const;
 
+  /// Opens a path of the container with O_PATH; empty if it is missing. What is in a proc or sysfs mount of ours is
+  /// found there, even if somebody who shares the root file system has put something else in that mount's place.
+  base::Fd try_open(const base::Fd& root, const std::string& path) const;
+
   /// Read-only where it was asked for but had to wait until everything was in place (tmpfs, /dev).
   void finish_read_only() const;
 
@@ -51,6 +55,7 @@ class Mounts {
   bool own_cgroup_namespace_;
   std::vector<Entry> entries_;
   std::vector<base::Fd> read_only_later_;
+  std::map<std::string, base::Fd> kernel_views_;  ///< Mounts of proc and sysfs by destination.
 };
 
 /// True if the configuration brings its own /dev as a bind mount: then no device, link or console is made in it.

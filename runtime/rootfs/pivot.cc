@@ -48,9 +48,9 @@ void change_root(const base::Fd& root, bool no_pivot) {
   }
 }
 
-void make_paths_read_only(const base::Fd& root, const std::vector<std::string>& paths) {
+void make_paths_read_only(const PathOpener& open, const std::vector<std::string>& paths) {
   for (const auto& path : paths) {
-    const base::Fd target = try_open_in_root(root, path);
+    const base::Fd target = open(path);
     if (!target) continue;
     const base::Fd copy = clone_mount(target, true);
     set_attributes(copy, MOUNT_ATTR_RDONLY, 0);
@@ -69,14 +69,14 @@ base::Fd open_null_device() {
   return tree;
 }
 
-void mask_paths(const base::Fd& root, const std::vector<std::string>& paths, const base::Fd& null_device,
+void mask_paths(const PathOpener& open, const std::vector<std::string>& paths, const base::Fd& null_device,
                 const std::string& mount_label) {
   base::Fd empty_directory;
   bool null_attached = false;
   for (const auto& path : paths) {
     base::Fd target;
     try {
-      target = try_open_in_root(root, path);
+      target = open(path);
     } catch (const base::SystemError& error) {
       // What even root cannot reach needs no mask.
       if (error.code() != EACCES && error.code() != ENOTDIR) throw;

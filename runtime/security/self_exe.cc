@@ -2,6 +2,8 @@
 
 #include <fcntl.h>
 #include <linux/mount.h>
+#include <sys/mman.h>
+#include <sys/sendfile.h>
 #include <sys/statvfs.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -21,6 +23,8 @@ namespace {
 /// hook sees it.
 constexpr const char* kPathVariable = "_BERTH_EXECUTABLE";
 
+constexpr int kSeals = F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL;
+
 std::string& remembered_path() {
   static std::string path;
   return path;
@@ -32,6 +36,42 @@ std::string linked_path() {
   return {path.data(), static_cast<size_t>(size)};
 }
 
+bool cannot_be_written() {
+  struct statvfs info {};
+  base::check(::statvfs("/proc/self/exe", &info), "find the mount of our own executable");
+  if ((info.f_flag & ST_RDONLY) != 0) return true;
+  const base::Fd exe = base::open_file("/proc/self/exe", O_RDONLY);
+  return (::fcntl(exe.get(), F_GET_SEALS) & kSeals) == kSeals;
+}
+
+/// In memory, and sealed: for users who cannot make mounts.
+base::Fd sealed_copy() {
+  const base::Fd exe = base::open_file("/proc/self/exe", O_RDONLY);
+  // Linux 6.3 wants to be told that it will be executed (vm.memfd_noexec); others do not know the flag.
+  constexpr unsigned kExecutable = 0x10;  // MFD_EXEC of linux/memfd.h
+  constexpr unsigned kFlags = MFD_CLOEXEC | MFD_ALLOW_SEALING;
+  base::Fd copy(::memfd_create("berth", kFlags | kExecutable));
+  if (!copy) copy.reset(base::check(::memfd_create("berth", kFlags), "copy our own executable"));
+  constexpr size_t kChunk = 16 << 20;
+  ssize_t moved = 0;
+  while ((moved = ::sendfile(copy.get(), exe.get(), nullptr, kChunk)) > 0) {
+  }
+  base::check(moved, "copy our own executable");
+  base::check(::fcntl(copy.get(), F_ADD_SEALS, kSeals), "seal the copy of our own executable");
+  return copy;
+}
+
+base::Fd read_only_copy() {
+  try {
+    base::Fd copy = clone_mount("/proc/self/exe", false);
+    set_attributes(copy, MOUNT_ATTR_RDONLY, 0);
+    return copy;
+  } catch (const base::SystemError& error) {
+    if (error.code() != EPERM) throw;
+  }
+  return sealed_copy();
+}
+
 }  // namespace
 
 std::string own_executable() {
@@ -39,23 +79,15 @@ std::string own_executable() {
 }
 
 void protect_own_executable(char** argv) {
-  if (const char* path = std::getenv(kPathVariable)) {
-    remembered_path() = path;
-    ::unsetenv(kPathVariable);
+  const char* told = std::getenv(kPathVariable);
+  const std::string path = told != nullptr ? told : linked_path();
+  ::unsetenv(kPathVariable);
+  // Not the variable but the kernel says that it is done.
+  if (cannot_be_written()) {
+    if (told != nullptr) remembered_path() = path;
     return;
   }
-  struct statvfs info {};
-  base::check(::statvfs("/proc/self/exe", &info), "find the mount of our own executable");
-  if ((info.f_flag & ST_RDONLY) != 0) return;
-  const std::string path = linked_path();
-  base::Fd copy;
-  try {
-    copy = clone_mount("/proc/self/exe", false);
-    set_attributes(copy, MOUNT_ATTR_RDONLY, 0);
-  } catch (const base::SystemError& error) {
-    if (error.code() == EPERM) return;
-    throw;
-  }
+  const base::Fd copy = read_only_copy();
   ::setenv(kPathVariable, path.c_str(), 1);
   // By descriptor, so that nothing can race; the mount lives as long as something is executed from it.
   ::syscall(SYS_execveat, copy.get(), "", argv, environ, AT_EMPTY_PATH);
