@@ -1,6 +1,7 @@
 #include "oci/config.h"
 
 #include <cerrno>
+#include <climits>
 #include <filesystem>
 #include <stdexcept>
 
@@ -44,6 +45,7 @@ Mount read_mount(const base::JsonObject& object, const std::string& bundle) {
   if (destination.empty() || mount.destination == "/") {
     reject(object.path_of("destination"), "\"" + destination + "\" cannot be mounted on");
   }
+  if (mount.destination.size() >= PATH_MAX) reject(object.path_of("destination"), "the path is too long");
   mount.type = object.string("type").value_or("");
   mount.source = object.string("source").value_or("");
   mount.options = object.strings("options");

@@ -11,8 +11,9 @@
 namespace berth::runtime {
 
 namespace {
-constexpr size_t kLongestRecord = 8192;
-}
+/// An error may quote three paths.
+constexpr size_t kLongestRecord = 32768;
+}  // namespace
 
 std::pair<SyncChannel, SyncChannel> SyncChannel::make_pair() {
   std::array<int, 2> ends;

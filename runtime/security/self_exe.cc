@@ -41,7 +41,9 @@ bool cannot_be_written() {
   base::check(::statvfs("/proc/self/exe", &info), "find the mount of our own executable");
   if ((info.f_flag & ST_RDONLY) != 0) return true;
   const base::Fd exe = base::open_file("/proc/self/exe", O_RDONLY);
-  return (::fcntl(exe.get(), F_GET_SEALS) & kSeals) == kSeals;
+  // Only a file in memory has seals.
+  const int seals = ::fcntl(exe.get(), F_GET_SEALS);
+  return seals >= 0 && (seals & kSeals) == kSeals;
 }
 
 /// In memory, and sealed: for users who cannot make mounts.

@@ -74,13 +74,13 @@ TEST(ConfigTest, EveryPartOfAProcessIsRead) {
   json["process"] = Json::parse(R"({
     "terminal": true, "consoleSize": {"height": 24, "width": 80}, "cwd": "/srv", "args": ["a", "b c"],
     "env": ["PATH=/bin", "EMPTY="], "noNewPrivileges": true, "oomScoreAdj": -17,
-    "user": {"uid": 1000, "gid": 4294967295, "umask": 18, "additionalGids": [5, 6]},
+    "user": {"uid": 1000, "gid": 4294967294, "umask": 18, "additionalGids": [5, 6]},
     "capabilities": {"bounding": ["cap_chown"], "ambient": ["CAP_FROM_THE_FUTURE"]},
     "rlimits": [{"type": "RLIMIT_NOFILE", "soft": 10, "hard": 18446744073709551615}]})");
   const auto process = *parsed(json).process;
   EXPECT_EQ(process.console_height, 24u);
   EXPECT_EQ(process.console_width, 80u);
-  EXPECT_EQ(process.user.gid, 4294967295u);
+  EXPECT_EQ(process.user.gid, 4294967294u);
   EXPECT_EQ(process.user.umask, 022u);
   EXPECT_THAT(process.user.additional_gids, ElementsAre(5u, 6u));
   EXPECT_THAT(process.env, ElementsAre("PATH=/bin", "EMPTY="));
@@ -253,7 +253,7 @@ INSTANTIATE_TEST_SUITE_P(
         BadInput{"/process/env", R"(["A=1", "B"])", "process.env[1]: expected KEY=VALUE, got \"B\""},
         BadInput{"/process/env", R"(["=x"])", "process.env[0]: expected KEY=VALUE"},
         BadInput{"/process/user/uid", "-1", "process.user.uid: expected a whole number, not negative, got -1"},
-        BadInput{"/process/user/gid", "4294967296", "process.user.gid: expected a number of at most 4294967295"},
+        BadInput{"/process/user/gid", "4294967296", "process.user.gid: expected a number of at most 4294967294"},
         BadInput{"/process/user/umask", "512", "process.user.umask: expected a number of at most 511"},
         BadInput{"/process/user/additionalGids", "[1, \"x\"]", "process.user.additionalGids[1]: expected a group id"},
         BadInput{"/process/capabilities", R"({"bounding": ["CHOWN"]})",
