@@ -236,11 +236,11 @@ INSTANTIATE_TEST_SUITE_P(
                       Refusal{{}, {"-p", "1:2", "-p", "1:3"}, "host port 1/tcp is published twice"},
                       Refusal{{}, {"--net-dir", "/x"}, "--net-dir and --cni-path need --network or --publish"}));
 
-TEST_F(CliTest, WhatIsNotDoneYetIsRefusedByNameBeforeAnythingIsMade) {
-  const auto path = bundle("/linux/seccomp", R"({"defaultAction": "SCMP_ACT_ALLOW"})");
+TEST_F(CliTest, AnUnknownValueIsRefusedByNameBeforeAnythingIsMade) {
+  const auto path = bundle("/linux/seccomp", R"({"defaultAction": "SCMP_ACT_NOPE"})");
   const auto result = berth({"create", "--bundle", path, "c1"});
   EXPECT_EQ(result.exit_status, 1);
-  EXPECT_THAT(result.error, HasSubstr("berth create failed: config.json: linux.seccomp is not supported yet"));
+  EXPECT_THAT(result.error, HasSubstr("berth create failed: config.json: linux.seccomp.defaultAction"));
   EXPECT_FALSE(fs::exists(root_));
 }
 
