@@ -12,10 +12,12 @@
 #include <vector>
 
 #include "base/file.h"
+#include "base/json.h"
 #include "bench/series.h"
 #include "support/cni.h"
 #include "support/programs.h"
 #include "support/sandbox.h"
+#include "support/seccomp.h"
 
 namespace berth::test {
 namespace {
@@ -51,9 +53,8 @@ void compare_networking(int rounds, const std::string& reference, const std::str
   print_row("DEL of the same", del[0], del[1]);
 }
 
-/// `run` of /bin/true with the default specification.
-void compare_runtime(int rounds, const std::string& runc, const std::string& scratch) {
-  const std::string bundle = make_bundle(scratch + "/bundle", busybox_spec({"/bin/true"}));
+/// `run` of a bundle.
+void compare_run(const char* what, int rounds, const std::string& runc, const std::string& bundle) {
   const std::string programs[2] = {built("berth"), runc};
   Series series[2];
   for (int round = -1; round < rounds; ++round) {
@@ -65,8 +66,16 @@ void compare_runtime(int rounds, const std::string& runc, const std::string& scr
       if (round >= 0) series[i].milliseconds.push_back(duration);
     }
   }
+  print_row(what, series[0], series[1]);
+}
+
+void compare_runtime(int rounds, const std::string& runc, const std::string& scratch) {
   print_header(runc.c_str());
-  print_row("run /bin/true, default specification", series[0], series[1]);
+  auto spec = base::Json::parse(busybox_spec({"/bin/true"}));
+  compare_run("run /bin/true, default specification", rounds, runc, make_bundle(scratch + "/bundle", spec.dump()));
+  spec["linux"]["seccomp"] = podman_profile();
+  if (spec["linux"]["seccomp"].is_null()) return;
+  compare_run("the same under Podman's seccomp profile", rounds, runc, make_bundle(scratch + "/filtered", spec.dump()));
 }
 
 int compare(int argc, char** argv) {
