@@ -7,10 +7,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <chrono>
 #include <filesystem>
 #include <stdexcept>
-#include <thread>
 
 #include "base/json.h"
 #include "support/programs.h"
@@ -75,12 +73,7 @@ pid_t ContainerSandbox::pid_of(const std::string& id) {
 }
 
 bool ContainerSandbox::eventually(const std::function<bool()>& condition) {
-  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(20);
-  while (!condition()) {
-    if (std::chrono::steady_clock::now() > deadline) return false;
-    std::this_thread::sleep_for(std::chrono::milliseconds(5));
-  }
-  return true;
+  return berth::test::eventually(condition, 20);
 }
 
 bool ContainerSandbox::exists(const std::string& path) {

@@ -2,7 +2,6 @@
 
 #include <sys/socket.h>
 #include <sys/un.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -33,16 +32,6 @@ bool accepts(const std::string& path) {
 }
 
 }  // namespace
-
-bool eventually(const std::function<bool()>& condition, double seconds) {
-  const auto deadline = std::chrono::steady_clock::now() + std::chrono::duration<double>(seconds);
-  while (!condition()) {
-    if (std::chrono::steady_clock::now() > deadline) return false;
-    const timespec pause{0, 20'000'000};
-    ::nanosleep(&pause, nullptr);
-  }
-  return true;
-}
 
 DhcpLan::DhcpLan(std::string directory) : directory_(std::move(directory)), netns_("lan") {
   base::make_directories(directory_, 0755);

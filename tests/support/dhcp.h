@@ -1,10 +1,10 @@
 #pragma once
 
-#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
 
+#include "support/programs.h"
 #include "support/sandbox.h"
 
 namespace berth::test {
@@ -54,8 +54,5 @@ class DhcpDaemon {
  private:
   std::unique_ptr<Background> process_;
 };
-
-/// Calls `condition` until it is true (true) or `seconds` are over (false).
-bool eventually(const std::function<bool()>& condition, double seconds = 10);
 
 }  // namespace berth::test

@@ -95,6 +95,12 @@ void end_processes(const std::string& directory) {
   }
 }
 
+void remove(const std::string& directory) {
+  auto directories = directories_below(directory);
+  std::sort(directories.rbegin(), directories.rend());
+  for (const auto& each : directories) ::rmdir(each.c_str());
+}
+
 }  // namespace
 
 namespace {
@@ -105,7 +111,7 @@ bool OwnCgroup::is_of_another_test(const std::string& name) {
   return name.starts_with(kNames) && name != own_name;
 }
 
-OwnCgroup::OwnCgroup(const std::string& name) {
+OwnCgroup::OwnCgroup(const std::string& name) : parent_("/" + name) {
   own_name = name;
   const auto v1 = hierarchies("cgroup");
   for (const auto& mount_point : v1) {
@@ -142,9 +148,13 @@ OwnCgroup::~OwnCgroup() {
     } catch (const std::exception& error) {
       std::fprintf(stderr, "%s\n", error.what());
     }
-    auto directories = directories_below(own);
-    std::sort(directories.rbegin(), directories.rend());
-    for (const auto& each : directories) ::rmdir(each.c_str());
+    remove(own);
+  }
+  for (const char* type : {"cgroup", "cgroup2"}) {
+    for (const auto& mount_point : hierarchies(type)) {
+      end_processes(mount_point + parent_);
+      remove(mount_point + parent_);
+    }
   }
 }
 

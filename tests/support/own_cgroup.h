@@ -16,11 +16,16 @@ class OwnCgroup {
   OwnCgroup(const OwnCgroup&) = delete;
   OwnCgroup& operator=(const OwnCgroup&) = delete;
 
+  /// A parent for the cgroups of containers, as engines are told one: from the root of every hierarchy, made when a
+  /// runtime makes one below it. It goes with this.
+  const std::string& parent() const { return parent_; }
+
   static constexpr const char* kNames = "berth-test-";
   /// True for the name of a cgroup that a test running beside this one has made for itself.
   static bool is_of_another_test(const std::string& name);
 
  private:
+  std::string parent_;
   std::map<std::string, std::string> before_;  ///< Where this process was, by its new directory.
 };
 

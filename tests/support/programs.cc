@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <stdexcept>
+#include <thread>
 
 #include "base/error.h"
 #include "base/file.h"
@@ -54,6 +55,15 @@ std::string must_run(const std::vector<std::string>& argv, const RunOptions& opt
                              result.error + result.output);
   }
   return std::move(result.output);
+}
+
+bool eventually(const std::function<bool()>& condition, double seconds) {
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::duration<double>(seconds);
+  while (!condition()) {
+    if (std::chrono::steady_clock::now() > deadline) return false;
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  }
+  return true;
 }
 
 base::CommandResult run_plugin(const std::string& path, const std::map<std::string, std::string>& env,

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <chrono>
+#include <functional>
 #include <map>
 #include <string>
 #include <vector>
@@ -32,6 +33,9 @@ base::CommandResult run(const std::vector<std::string>& argv, const RunOptions& 
 
 /// As run, but a failure ends the test (as an exception that quotes the command and its stderr); returns stdout.
 std::string must_run(const std::vector<std::string>& argv, const RunOptions& options = {});
+
+/// Calls `condition` until it is true (true) or `seconds` are over (false).
+bool eventually(const std::function<bool()>& condition, double seconds = 10);
 
 /// Runs a CNI plugin as a runtime would. `env` holds the CNI_* variables; CNI_PATH defaults to the built plugins.
 base::CommandResult run_plugin(const std::string& path, const std::map<std::string, std::string>& env,

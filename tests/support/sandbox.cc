@@ -1,13 +1,10 @@
 #include "support/sandbox.h"
 
 #include <fcntl.h>
-#include <linux/if.h>
 #include <sched.h>
 #include <signal.h>
 #include <spawn.h>
-#include <sys/ioctl.h>
 #include <sys/mount.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -17,9 +14,9 @@
 #include <fstream>
 #include <regex>
 #include <sstream>
+#include <stdexcept>
 #include <thread>
 
-#include "base/encode.h"
 #include "base/error.h"
 #include "base/file.h"
 #include "support/programs.h"
@@ -30,19 +27,6 @@ namespace fs = std::filesystem;
 using base::check;
 
 namespace {
-
-void bring_loopback_up() {
-  const base::Fd socket(check(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0), "open a socket"));
-  ifreq request{};
-  std::snprintf(request.ifr_name, sizeof request.ifr_name, "lo");
-  request.ifr_flags = IFF_UP;
-  check(::ioctl(socket.get(), SIOCSIFFLAGS, &request), "bring lo up");
-}
-
-void mount_tmpfs(const std::string& path) {
-  base::make_directories(path, 0755);
-  check(::mount("tmpfs", path.c_str(), "tmpfs", 0, "mode=755"), "mount tmpfs on", path);
-}
 
 std::string sorted_lines(const std::string& text, const std::string& prefix) {
   std::vector<std::string> lines;
@@ -118,46 +102,18 @@ void NamedNetNs::remove() {
   ::unlink(path_.c_str());
 }
 
-void enter_own_host() {
-  check(::unshare(CLONE_NEWNET | CLONE_NEWNS), "unshare the network and mount namespaces");
-  check(::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr), "make all mounts private");
-  bring_loopback_up();
-  for (const char* path : {"/run", "/var/lib/cni", "/etc/cni"}) mount_tmpfs(path);
-}
-
 void Sandbox::SetUp() {
   if (::geteuid() != 0) GTEST_SKIP() << "needs root";
-  enter_own_host();
-  const char* base_directory = ::access("/var/tmp", W_OK) == 0 ? "/var/tmp" : "/tmp";
-  const std::string name = OwnCgroup::kNames + base::random_hex(6);
-  cgroup_ = std::make_unique<OwnCgroup>(name);
-  scratch_ = std::string(base_directory) + "/" + name;
-  base::make_directories(scratch_, 0755);
+  host_ = std::make_unique<OwnHost>();
 }
 
 void Sandbox::TearDown() {
-  if (scratch_.empty()) return;
-  cgroup_.reset();
-  // Mounts that a failed test left below scratch() die with the mount namespace; do not descend into them.
-  std::ifstream mounts("/proc/self/mounts");
-  std::vector<std::string> below;
-  for (std::string line; std::getline(mounts, line);) {
-    std::istringstream fields(line);
-    std::string device;
-    std::string target;
-    fields >> device >> target;
-    if (target.starts_with(scratch_)) below.push_back(target);
-  }
-  for (auto it = below.rbegin(); it != below.rend(); ++it) ::umount2(it->c_str(), MNT_DETACH);
-  std::error_code ignored;
-  fs::remove_all(scratch_, ignored);
+  host_.reset();
 }
 
-std::string Sandbox::write(const std::string& relative_path, const std::string& content) const {
-  const std::string path = scratch_ + "/" + relative_path;
-  base::make_directories(fs::path(path).parent_path(), 0755);
-  base::write_file_atomic(path, content, 0644);
-  return path;
+const OwnHost& Sandbox::host() const {
+  if (!host_) throw std::logic_error("this test has no host: it is skipped");
+  return *host_;
 }
 
 std::string Sandbox::host_state() const {

@@ -9,7 +9,7 @@
 
 #include "net/ip.h"
 #include "net/netns.h"
-#include "support/own_cgroup.h"
+#include "support/own_host.h"
 
 namespace berth::test {
 
@@ -32,10 +32,6 @@ class NamedNetNs {
   std::string path_;
 };
 
-/// Gives this process a "host" of its own: new network and mount namespaces, lo up, empty /run, /var/lib/cni and
-/// /etc/cni.
-void enter_own_host();
-
 /// A test with a "host" of its own: new network and mount namespaces, lo up, empty /run, /tmp, /var/lib/cni and
 /// /etc/cni, and a scratch directory. Nothing it does reaches the machine. Needs root: skipped, visibly, without.
 class Sandbox : public ::testing::Test {
@@ -44,9 +40,11 @@ class Sandbox : public ::testing::Test {
   void TearDown() override;
 
   /// A fresh directory of this test (on a file system that can hold a root file system).
-  const std::string& scratch() const { return scratch_; }
+  const std::string& scratch() const { return host().scratch(); }
   /// Writes a file below scratch() and returns its path. Parent directories are made.
-  std::string write(const std::string& relative_path, const std::string& content) const;
+  std::string write(const std::string& relative_path, const std::string& content) const {
+    return host().write(relative_path, content);
+  }
 
   /// Everything a container or an attachment could leave behind in this sandbox, as text, one thing per line: links,
   /// addresses, routes, neighbours excepted; legacy iptables rules of both families; files below /var/lib/cni, /run
@@ -55,8 +53,9 @@ class Sandbox : public ::testing::Test {
   std::string host_state() const;
 
  private:
-  std::string scratch_;
-  std::unique_ptr<OwnCgroup> cgroup_;
+  const OwnHost& host() const;
+
+  std::unique_ptr<OwnHost> host_;
 };
 
 /// What `ip` printed, without what comes by itself a moment after a link is up: that is no trace of anything.
