@@ -94,21 +94,30 @@ void remove_if_present(const std::string& path) {
 FileLock::FileLock(const std::string& path, mode_t mode, std::chrono::milliseconds timeout)
     : FileLock(open_file(path, O_RDWR | O_CREAT, mode), path, timeout) {}
 
-FileLock::FileLock(Fd file, const std::string& name, std::chrono::milliseconds timeout) : fd_(std::move(file)) {
+FileLock::FileLock(Fd file, const std::string& name, std::chrono::milliseconds timeout, Mode mode)
+    : fd_(std::move(file)) {
+  const int operation = mode == Mode::kShared ? LOCK_SH : LOCK_EX;
   if (timeout.count() < 0) {
-    while (::flock(fd_.get(), LOCK_EX) != 0) {
+    while (::flock(fd_.get(), operation) != 0) {
       if (errno != EINTR) throw_errno("lock " + name);
     }
     return;
   }
   const auto deadline = std::chrono::steady_clock::now() + timeout;
   timespec pause{0, 500'000};
-  while (::flock(fd_.get(), LOCK_EX | LOCK_NB) != 0) {
+  while (::flock(fd_.get(), operation | LOCK_NB) != 0) {
     if (errno != EWOULDBLOCK && errno != EINTR) throw_errno("lock " + name);
     if (std::chrono::steady_clock::now() >= deadline) throw SystemError("lock " + name, ETIMEDOUT);
     ::nanosleep(&pause, nullptr);
     if (pause.tv_nsec < 8'000'000) pause.tv_nsec *= 2;
   }
+}
+
+bool FileLock::is_at(const std::string& path) const {
+  struct stat held {};
+  struct stat present {};
+  check(::fstat(fd_.get(), &held), "stat", path);
+  return ::lstat(path.c_str(), &present) == 0 && present.st_dev == held.st_dev && present.st_ino == held.st_ino;
 }
 
 }  // namespace berth::base

@@ -32,13 +32,21 @@ void make_directories(const std::string& path, mode_t mode);
 /// Removes a file or an empty directory; a missing one is fine. Throws SystemError.
 void remove_if_present(const std::string& path);
 
-/// An advisory lock on a file (flock LOCK_EX), held until destruction. The file is created if missing.
+/// An advisory lock on a file (flock), held until destruction: here, and in every process cloned meanwhile that has not
+/// executed another program.
 class FileLock {
  public:
-  /// Waits at most `timeout` (negative: for ever). Throws SystemError; on time-out with code ETIMEDOUT.
+  enum class Mode { kExclusive, kShared };
+
+  /// Waits at most `timeout` (negative: for ever). The file is created if missing. Throws SystemError; on time-out with
+  /// code ETIMEDOUT.
   FileLock(const std::string& path, mode_t mode, std::chrono::milliseconds timeout = std::chrono::milliseconds(-1));
-  /// The same on a file that is open already, called `name` in errors.
-  FileLock(Fd file, const std::string& name, std::chrono::milliseconds timeout = std::chrono::milliseconds(-1));
+  /// The same on a file or directory that is open already, called `name` in errors.
+  FileLock(Fd file, const std::string& name, std::chrono::milliseconds timeout = std::chrono::milliseconds(-1),
+           Mode mode = Mode::kExclusive);
+
+  /// True if the locked file is what is at `path` now.
+  bool is_at(const std::string& path) const;
 
  private:
   Fd fd_;

@@ -112,13 +112,16 @@ class Capture {
     if (stream_.is_open()) stream_.cancel(ignored);
   }
 
-  /// Takes what is in the pipe now, without waiting for other holders of its write end.
+  /// Takes what is in the pipe now, and nothing that other holders of its write end, if there are any, write meanwhile:
+  /// they may never stop.
   void drain() {
     boost::system::error_code error;
-    while (stream_.is_open()) {
-      const size_t n = stream_.read_some(asio::buffer(chunk_), error);
-      if (error) break;
+    asio::posix::descriptor_base::bytes_readable left;
+    if (stream_.is_open()) stream_.io_control(left, error);
+    while (!error && left.get() > 0) {
+      const size_t n = stream_.read_some(asio::buffer(chunk_, std::min(chunk_.size(), left.get())), error);
       keep(n);
+      left = left.get() - n;
     }
     stream_.close(error);
   }
@@ -177,12 +180,12 @@ CommandResult run_command(const Command& command) {
   in.read_end.reset();
   out.write_end.reset();
   err.write_end.reset();
-  if (command.started) command.started(pid);
 
   const BlockedSigpipe no_sigpipe;
   int status = 0;
   bool reaped = false;
   try {
+    if (command.started) command.started(pid);
     asio::io_context loop(1);
     Capture output(loop, std::move(out.read_end), result.output, command.output_limit);
     Capture error(loop, std::move(err.read_end), result.error, command.output_limit);

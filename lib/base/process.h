@@ -19,7 +19,7 @@ struct Command {
   std::string input;                                 ///< Written to its stdin, then closed. EPIPE is not an error.
   std::optional<std::chrono::milliseconds> timeout;  ///< On expiry the program's whole process group is killed.
   size_t output_limit = 16 << 20;                    ///< Bytes kept of each stream; the rest is read and dropped.
-  std::function<void(pid_t)> started;                ///< Called with its process id, and group's, once it runs.
+  std::function<void(pid_t)> started;                ///< Called with its process id, and group's, before it gets input.
 };
 
 struct CommandResult {

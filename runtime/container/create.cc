@@ -98,6 +98,7 @@ class Creation {
   base::Fd pidfd_;
   base::Fd pidfd_socket_;
   SyncChannel sync_{base::Fd()};
+  std::optional<base::FileLock> lock_;  ///< No delete comes between.
   base::Rollback rollback_;  ///< The last member: its steps use the others when a failure destroys this object.
 };
 
@@ -113,7 +114,9 @@ oci::State Creation::state(const char* status, pid_t pid) const {
 
 void Creation::run_poststop_hooks() {
   std::string text;
-  for (const auto& failure : run_all_hooks("poststop", config_.hooks.poststop, state("stopped", 0), record_.bundle)) {
+  const auto& hooks = config_.hooks.poststop;
+  for (const auto& failure :
+       run_all_hooks("poststop", hooks, state("stopped", 0), record_.bundle, note_hooks_of(store_, record_.id))) {
     text += (text.empty() ? "" : "; ") + failure;
   }
   if (!text.empty()) throw std::runtime_error(text);
@@ -121,7 +124,7 @@ void Creation::run_poststop_hooks() {
 
 /// The record is written before anything else exists, so that `delete --force` finds what a killed create leaves.
 void Creation::reserve(const std::string& config_json) {
-  store_.reserve(options_.id);
+  lock_ = store_.reserve(options_.id);
   rollback_.add("remove the state directory", [this] { store_.remove(options_.id); });
   if (!options_.notify_socket.empty()) NotifySocket::make_directory(store_.directory(options_.id));
   record_.id = options_.id;
@@ -199,6 +202,7 @@ void Creation::clone_init() {
   const pid_t pid = clone_process(clone_flags_of(namespaces), cgroup_directory.get(), pidfd);
   if (pid == 0) {
     sync_.close();
+    lock_.reset();
     run_init(context);
   }
   rollback_.add("kill the init process", [this] { kill_init(); });
@@ -235,8 +239,10 @@ void Creation::move_net_devices() {
 
 void Creation::run_host_hooks() {
   const auto& hooks = config_.hooks;
-  run_hooks("prestart", hooks.prestart, state("creating", record_.pid), record_.bundle);
-  run_hooks("createRuntime", hooks.create_runtime, state("creating", record_.pid), record_.bundle);
+  const auto note = note_hooks_of(store_, record_.id);
+  const auto creating = state("creating", record_.pid);
+  run_hooks("prestart", hooks.prestart, creating, record_.bundle, std::nullopt, note);
+  run_hooks("createRuntime", hooks.create_runtime, creating, record_.bundle, std::nullopt, note);
 }
 
 void Creation::limit_resources() {

@@ -1,8 +1,5 @@
-#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
-#include <sys/file.h>
-#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -11,7 +8,6 @@
 
 #include "base/error.h"
 #include "base/fd.h"
-#include "base/file.h"
 #include "base/rollback.h"
 #include "cgroups/cgroup.h"
 #include "cgroups/resctrl.h"
@@ -24,16 +20,25 @@ namespace {
 
 constexpr std::chrono::milliseconds kPatience{10'000};
 
+/// Its pidfd; empty if the container's process had ended already.
+base::Fd send_sigkill(const Record& record) {
+  base::Fd pidfd(record.pid > 0 ? static_cast<int>(::syscall(SYS_pidfd_open, record.pid, 0)) : -1);
+  const bool alive = pidfd && process_start_time(record.pid) == record.start_time && record.start_time != 0;
+  if (!alive) return {};
+  ::syscall(SYS_pidfd_send_signal, pidfd.get(), SIGKILL, nullptr, 0);
+  return pidfd;
+}
+
+bool ends_in_time(const base::Fd& pidfd) {
+  pollfd entry{pidfd.get(), POLLIN, 0};
+  return ::poll(&entry, 1, static_cast<int>(kPatience.count())) != 0;
+}
+
 /// SIGKILL, then waits for the end on the pidfd.
 void kill_and_wait(const Record& record, Cgroup& cgroup) {
-  const base::Fd pidfd(record.pid > 0 ? static_cast<int>(::syscall(SYS_pidfd_open, record.pid, 0)) : -1);
-  const bool alive = pidfd && process_start_time(record.pid) == record.start_time && record.start_time != 0;
-  if (alive) ::syscall(SYS_pidfd_send_signal, pidfd.get(), SIGKILL, nullptr, 0);
+  const base::Fd pidfd = send_sigkill(record);
   if (cgroup.is_frozen()) cgroup.thaw();
-  if (!alive) return;
-  pollfd entry{pidfd.get(), POLLIN, 0};
-  if (::poll(&entry, 1, static_cast<int>(kPatience.count())) == 0)
-    throw std::runtime_error("container init still running");
+  if (pidfd && !ends_in_time(pidfd)) throw std::runtime_error("container init still running");
 }
 
 oci::State stopped_state(const Record& record) {
@@ -45,19 +50,26 @@ oci::State stopped_state(const Record& record) {
   return state;
 }
 
-/// Deletes of one container take turns, so that its poststop hooks run once. False if there is no such container, or
-/// not any more: one that was made meanwhile under the same id is another one. `turn` is held until it is closed.
-bool wait_for_turn(const Store& store, const std::string& id, base::Fd& turn) {
-  const std::string directory = store.directory(id);
-  turn.reset(::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
-  if (!turn) return false;
-  while (::flock(turn.get(), LOCK_EX) != 0) {
-    if (errno != EINTR) base::throw_errno("lock " + directory);
+/// The hook of a runtime that was killed goes on by itself: only when it is done, poststop can undo what it does. One
+/// that does not end is killed with its process group.
+void outlive_orphaned_hook(const Store& store, const std::string& id) {
+  const pid_t pid = store.orphaned_hook(id);
+  if (pid == 0) return;
+  const base::Fd pidfd(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
+  if (!pidfd || store.orphaned_hook(id) != pid) return;
+  if (ends_in_time(pidfd)) return;
+  ::kill(-pid, SIGKILL);
+  if (!ends_in_time(pidfd)) throw std::runtime_error("hook " + std::to_string(pid) + " still running");
+}
+
+/// A create that is still at work fails without its process, and does not keep us waiting. What is not readable now is
+/// not so far.
+void interrupt_creation(const Store& store, const std::string& id) {
+  try {
+    const Record record = store.load(id);
+    if (record.pid != 0) send_sigkill(record);
+  } catch (const std::exception&) {
   }
-  struct stat held {};
-  struct stat present {};
-  base::check(::fstat(turn.get(), &held), "stat", directory);
-  return ::lstat(directory.c_str(), &present) == 0 && present.st_dev == held.st_dev && present.st_ino == held.st_ino;
 }
 
 /// A state directory that cannot be read: nothing more is known of it.
@@ -69,9 +81,9 @@ std::vector<std::string> delete_remains(Store& store, const std::string& id) {
 }  // namespace
 
 std::vector<std::string> delete_container(Store& store, const std::string& id, bool force) {
-  validate_container_id(id);
-  base::Fd turn;
-  if (!wait_for_turn(store, id, turn)) {
+  if (force) interrupt_creation(store, id);
+  const auto lock = store.hold_to_remove(id);
+  if (!lock) {
     if (!force) throw std::runtime_error("container does not exist");
     return {};
   }
@@ -89,12 +101,14 @@ std::vector<std::string> delete_container(Store& store, const std::string& id, b
   const auto cgroup = Cgroup::open(record.cgroups);
   kill_and_wait(record, *cgroup);
   base::BestEffort cleanup;
+  cleanup.attempt("wait for a hook", [&] { outlive_orphaned_hook(store, id); });
   cleanup.attempt("remove the cgroup", [&] { cgroup->destroy(); });
   cleanup.attempt("remove the resctrl group", [&] { remove_resctrl(record.resctrl_owned); });
   std::vector<std::string> warnings;
   cleanup.attempt("run poststop hooks", [&] {
     const oci::Config config = store.load_config(record);
-    warnings = run_all_hooks("poststop", config.hooks.poststop, stopped_state(record), record.bundle);
+    warnings = run_all_hooks("poststop", config.hooks.poststop, stopped_state(record), record.bundle,
+                             note_hooks_of(store, id));
   });
   store.remove(id);
   warnings.insert(warnings.end(), cleanup.failures().begin(), cleanup.failures().end());

@@ -5,6 +5,7 @@
 #include <cstdio>
 #include <stdexcept>
 
+#include "base/error.h"
 #include "base/process.h"
 
 namespace berth::runtime {
@@ -36,13 +37,15 @@ std::string describe_timeout(int64_t seconds) {
 }
 
 void run_hook(const std::string& stage, size_t index, const oci::Hook& hook, const std::string& input,
-              const std::string& working_directory, const std::optional<Environment>& environment = std::nullopt) {
+              const std::string& working_directory, const std::optional<Environment>& environment,
+              const HookStarted& started) {
   base::Command command;
   command.path = hook.path;
   command.argv = hook.args;
   command.env = environment_of(hook, stage, environment);
   command.working_directory = working_directory;
   command.input = input;
+  command.started = started;
   if (hook.timeout) command.timeout = std::chrono::seconds(*hook.timeout);
   const std::string name = "error running " + stage + " hook #" + std::to_string(index) + ": ";
   base::CommandResult result;
@@ -60,26 +63,38 @@ void run_hook(const std::string& stage, size_t index, const oci::Hook& hook, con
 }  // namespace
 
 void run_hooks(const std::string& stage, const std::vector<oci::Hook>& hooks, const oci::State& state,
-               const std::string& working_directory, const std::optional<Environment>& environment) {
+               const std::string& working_directory, const std::optional<Environment>& environment,
+               const HookStarted& started) {
   if (hooks.empty()) return;
   const std::string input = state.to_hook_json();
   for (size_t index = 0; index < hooks.size(); ++index)
-    run_hook(stage, index, hooks[index], input, working_directory, environment);
+    run_hook(stage, index, hooks[index], input, working_directory, environment, started);
 }
 
 std::vector<std::string> run_all_hooks(const std::string& stage, const std::vector<oci::Hook>& hooks,
-                                       const oci::State& state, const std::string& working_directory) {
+                                       const oci::State& state, const std::string& working_directory,
+                                       const HookStarted& started) {
   std::vector<std::string> failures;
   if (hooks.empty()) return failures;
   const std::string input = state.to_hook_json();
   for (size_t index = 0; index < hooks.size(); ++index) {
     try {
-      run_hook(stage, index, hooks[index], input, working_directory);
+      run_hook(stage, index, hooks[index], input, working_directory, std::nullopt, started);
     } catch (const std::exception& error) {
       failures.emplace_back(error.what());
     }
   }
   return failures;
+}
+
+HookStarted note_hooks_of(Store& store, const std::string& id) {
+  return [&store, id](pid_t pid) {
+    try {
+      store.note_hook(id, pid);
+    } catch (const base::SystemError&) {
+      // It matters only if we are killed, too: a full disk must not keep a hook from cleaning up.
+    }
+  };
 }
 
 }  // namespace berth::runtime

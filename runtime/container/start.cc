@@ -56,7 +56,7 @@ void run_poststart_hooks(Store& store, const oci::Config& config, const Record& 
   state.bundle = record.bundle;
   state.annotations = record.annotations;
   try {
-    run_hooks("poststart", config.hooks.poststart, state, record.bundle);
+    run_hooks("poststart", config.hooks.poststart, state, record.bundle, std::nullopt, note_hooks_of(store, record.id));
   } catch (const std::exception&) {
     delete_container(store, record.id, true);
     throw;

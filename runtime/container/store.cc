@@ -1,12 +1,15 @@
 #include "container/store.h"
 
 #include <dirent.h>
+#include <fcntl.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cstdlib>
 #include <filesystem>
 #include <memory>
+#include <sstream>
 #include <stdexcept>
 
 #include "base/error.h"
@@ -19,6 +22,11 @@ namespace berth::runtime {
 namespace {
 
 constexpr int64_t kRecordVersion = 1;
+
+/// Longer than the hook of networks, which has the longest time limit of what a runtime does, may take.
+constexpr std::chrono::seconds kPatience{60};
+
+constexpr const char* kAlreadyExists = "container with given ID already exists";
 
 std::string to_json(const Record& record) {
   base::Json json;
@@ -73,16 +81,80 @@ void require_private(const std::string& root) {
   if ((info.st_mode & S_IWOTH) != 0) throw std::runtime_error("the state directory " + root + " can be written by all");
 }
 
+/// What /proc/PID/stat says of a process; all 0 if there is no such process or it is a zombie.
+struct ProcessFacts {
+  pid_t parent = 0;
+  uint64_t start_time = 0;
+};
+
+ProcessFacts process_facts(pid_t pid) {
+  std::string stat;
+  try {
+    stat = base::read_file("/proc/" + std::to_string(pid) + "/stat");
+  } catch (const base::SystemError& error) {
+    if (error.code() == ENOENT || error.code() == ESRCH) return {};
+    throw;
+  }
+  // The program's name, in parentheses, may hold anything; field 3, the process' state, follows the last one.
+  const auto name_end = stat.rfind(')');
+  if (name_end == std::string::npos || name_end + 2 >= stat.size()) return {};
+  const char* at = stat.c_str() + name_end + 2;
+  if (*at == 'Z' || *at == 'X') return {};
+  const auto skip_fields = [&](int count) {
+    for (int i = 0; i < count; ++i) {
+      while (*at != ' ' && *at != '\0') ++at;
+      if (*at == ' ') ++at;
+    }
+  };
+  ProcessFacts facts;
+  skip_fields(4 - 3);
+  facts.parent = static_cast<pid_t>(std::strtol(at, nullptr, 10));
+  skip_fields(22 - 4);
+  facts.start_time = std::strtoull(at, nullptr, 10);
+  return facts;
+}
+
 }  // namespace
 
-void Store::reserve(const std::string& id) {
+base::FileLock Store::reserve(const std::string& id) {
   validate_container_id(id);
   // Sticky: cleaners of temporary directories leave such a directory below XDG_RUNTIME_DIR alone.
   base::make_directories(root_, S_ISVTX | 0700);
   require_private(root_);
-  if (::mkdir(directory(id).c_str(), 0711) == 0) return;
-  if (errno == EEXIST) throw std::runtime_error("container with given ID already exists");
-  base::throw_errno("create directory " + directory(id));
+  for (;;) {
+    if (::mkdir(directory(id).c_str(), 0711) != 0) {
+      if (errno == EEXIST) throw std::runtime_error(kAlreadyExists);
+      base::throw_errno("create directory " + directory(id));
+    }
+    try {
+      auto lock = hold(id);
+      if (lock.is_at(directory(id))) return lock;
+    } catch (const base::SystemError& error) {
+      if (error.code() != ENOENT) throw;
+    }
+    // Deleted by force, before it was anything.
+  }
+}
+
+base::FileLock Store::hold(const std::string& id) const {
+  validate_container_id(id);
+  const std::string path = directory(id);
+  return {base::open_file(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW), path, kPatience, base::FileLock::Mode::kShared};
+}
+
+std::optional<base::FileLock> Store::hold_to_remove(const std::string& id) const {
+  validate_container_id(id);
+  const std::string path = directory(id);
+  base::Fd opened(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+  if (!opened) return std::nullopt;
+  try {
+    base::FileLock lock(std::move(opened), path, kPatience);
+    if (lock.is_at(path)) return lock;
+  } catch (const base::SystemError& error) {
+    if (error.code() != ETIMEDOUT) throw;
+    throw std::runtime_error("container " + id + " is being created, changed or deleted by another process");
+  }
+  return std::nullopt;
 }
 
 void Store::save(const Record& record) {
@@ -121,9 +193,33 @@ bool Store::has(const std::string& id) const {
 
 void Store::remove(const std::string& id) {
   validate_container_id(id);
+  // First, so that what an interrupted removal leaves is nothing but a name.
+  base::remove_if_present(directory(id) + "/state.json");
   std::error_code error;
   std::filesystem::remove_all(directory(id), error);
   if (error) throw base::SystemError("remove " + directory(id), error.value());
+}
+
+void Store::note_hook(const std::string& id, pid_t pid) {
+  const std::string path = directory(id) + "/hook";
+  const std::string text =
+      std::to_string(pid) + " " + std::to_string(process_start_time(pid)) + " " + std::to_string(::getpid());
+  base::write_all(base::open_file(path, O_WRONLY | O_CREAT | O_TRUNC, 0600).get(), text, path);
+}
+
+pid_t Store::orphaned_hook(const std::string& id) const {
+  pid_t pid = 0;
+  pid_t runtime = 0;
+  uint64_t start_time = 0;
+  try {
+    std::istringstream fields(base::read_file(directory(id) + "/hook"));
+    if (!(fields >> pid >> start_time >> runtime) || start_time == 0) return 0;
+  } catch (const base::SystemError& error) {
+    if (error.code() != ENOENT) throw;
+    return 0;
+  }
+  const auto present = process_facts(pid);
+  return present.start_time == start_time && present.parent != runtime ? pid : 0;
 }
 
 std::vector<std::string> Store::ids() const {
@@ -156,24 +252,7 @@ std::string status_of(const Store& store, const Record& record) {
 }
 
 uint64_t process_start_time(pid_t pid) {
-  std::string stat;
-  try {
-    stat = base::read_file("/proc/" + std::to_string(pid) + "/stat");
-  } catch (const base::SystemError& error) {
-    if (error.code() == ENOENT || error.code() == ESRCH) return 0;
-    throw;
-  }
-  // The program's name, in parentheses, may hold anything; field 3, the process' state, follows the last one.
-  const auto name_end = stat.rfind(')');
-  if (name_end == std::string::npos || name_end + 2 >= stat.size()) return 0;
-  const char* at = stat.c_str() + name_end + 2;
-  if (*at == 'Z' || *at == 'X') return 0;
-  constexpr int kFieldsToSkip = 22 - 3;
-  for (int i = 0; i < kFieldsToSkip; ++i) {
-    while (*at != ' ' && *at != '\0') ++at;
-    if (*at == ' ') ++at;
-  }
-  return std::strtoull(at, nullptr, 10);
+  return process_facts(pid).start_time;
 }
 
 void validate_container_id(const std::string& id) {

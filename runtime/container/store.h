@@ -4,9 +4,11 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "base/file.h"
 #include "oci/config.h"
 
 namespace berth::runtime {
@@ -34,8 +36,14 @@ class Store {
   explicit Store(std::string root) : root_(std::move(root)) {}
 
   /// Makes ROOT (0700) and ROOT/ID (0711); the directory is the lock on the id. Throws `container with given ID already
-  /// exists`.
-  void reserve(const std::string& id);
+  /// exists`. The container is not deleted until the lock that is returned is given up: see hold().
+  base::FileLock reserve(const std::string& id);
+  /// While a container is worked on (create, update), the lock on its directory is shared. Throws SystemError (ENOENT)
+  /// if there is no such container.
+  base::FileLock hold(const std::string& id) const;
+  /// The exclusive one is for its removal. Nothing if there is no such container, or not any more: one that was made
+  /// meanwhile under the same id is another one. Waits for those that hold it, but not for ever.
+  std::optional<base::FileLock> hold_to_remove(const std::string& id) const;
   void save(const Record& record);
   void save_config(const std::string& id, const std::string& config_json);
   /// Throws `container does not exist` (also for an unreadable record).
@@ -49,6 +57,11 @@ class Store {
   std::vector<std::string> ids() const;
 
   std::string directory(const std::string& id) const { return root_ + "/" + id; }
+  /// Remembers the hook that this process runs now, in case of our sudden death.
+  void note_hook(const std::string& id, pid_t pid);
+  /// The hook that was noted last, if it still runs and its runtime has died; else 0.
+  pid_t orphaned_hook(const std::string& id) const;
+
   std::string fifo_path(const std::string& id) const { return directory(id) + "/exec.fifo"; }
 
  private:

@@ -1,5 +1,3 @@
-#include <fcntl.h>
-
 #include <stdexcept>
 
 #include "base/file.h"
@@ -14,10 +12,10 @@
 namespace berth::runtime {
 
 void update_container(Store& store, const std::string& id, const base::Json& resources) {
-  const std::string directory = store.directory(id);
   Record record = store.load(id);
+  const base::FileLock hold = store.hold(id);
   // Updates of one container take turns: each starts from what the one before has left.
-  const base::FileLock turn(base::open_file(directory, O_RDONLY | O_DIRECTORY | O_NOFOLLOW), directory);
+  const base::FileLock turn(store.directory(id) + "/update.lock", 0600);
   record = store.load(id);
   const std::string status = status_of(store, record);
   if (status == "stopped" || status == "creating") throw std::runtime_error("container not running");

@@ -134,9 +134,11 @@ void write_id_maps(pid_t pid, const std::vector<oci::IdMapping>& uids, const std
 
 base::Fd make_user_namespace(const std::vector<oci::IdMapping>& uids, const std::vector<oci::IdMapping>& gids) {
   base::Fd pidfd;
+  const pid_t parent = ::getpid();
   const pid_t pid = clone_process(CLONE_NEWUSER, -1, pidfd);
   if (pid == 0) {
     ::prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+    if (::getppid() != parent) ::_exit(1);
     for (;;) ::pause();
   }
   base::Rollback helper;

@@ -1,0 +1,254 @@
+// SIGKILL takes berth at any point of what it does: `delete --force` then removes all of it.
+
+#include <gmock/gmock.h>
+
+#include <signal.h>
+
+#include <filesystem>
+#include <functional>
+#include <memory>
+
+#include "base/file.h"
+#include "base/json.h"
+#include "support/cni.h"
+#include "support/containers.h"
+#include "support/killed.h"
+#include "support/orphans.h"
+#include "support/programs.h"
+
+namespace berth::test {
+namespace {
+
+namespace fs = std::filesystem;
+using base::Json;
+using ::testing::IsEmpty;
+
+constexpr const char* kId = "victim-of-kill";
+
+class RuntimeKilledTest : public ContainerSandbox {
+ protected:
+  void SetUp() override {
+    ContainerSandbox::SetUp();
+    if (IsSkipped()) return;
+    adopt_orphans();
+  }
+
+  void TearDown() override {
+    if (!IsSkipped()) end_orphans();
+    ContainerSandbox::TearDown();
+  }
+
+  /// What the host has of the container, in short; host_state() tells the rest.
+  static std::string traces() {
+    std::string text;
+    if (exists("/run/berth"))
+      for (const auto& entry : fs::directory_iterator("/run/berth")) text += entry.path().string() + "\n";
+    for (const auto& directory : cgroups_of(kId)) text += directory + "\n";
+    for (const auto& orphan : living_orphans()) text += "process " + orphan + "\n";
+    return text;
+  }
+
+  /// After `kill`, `delete --force` must succeed, without a word, and leave nothing.
+  void expect_deletable(const Killed& killed) {
+    const auto result = berth({"delete", "--force", kId});
+    EXPECT_EQ(0, result.exit_status) << killed.at << ": " << result.error;
+    EXPECT_EQ("", result.error) << killed.at;
+    EXPECT_EQ("", traces()) << killed.at << ": " << killed.output;
+    end_orphans();
+  }
+
+  /// Kills `berth WORDS` at each point of its work; `prepare` makes what it works on. Returns how many points there
+  /// were.
+  int kill_everywhere(
+      const std::vector<std::string>& words, const std::function<void()>& prepare = [] {}) {
+    const std::string before = host_state();
+    for (int nth = 1;; ++nth) {
+      prepare();
+      const auto killed = kill_before_effect(berth_command(words), nth);
+      EXPECT_EQ("", killed.output) << "it was to work, had it not been killed";
+      expect_deletable(killed);
+      if (!killed.killed || HasFailure()) {
+        EXPECT_EQ(before, host_state());
+        return nth - 1;
+      }
+    }
+  }
+
+  static void add_hooks(Json& spec, const std::vector<const char*>& stages) {
+    for (const char* stage : stages)
+      spec["hooks"][stage] = Json::array({{{"path", "/bin/busybox"}, {"args", {"busybox", "true"}}}});
+  }
+
+  static void use_user_namespace(Json& spec) {
+    spec["linux"]["namespaces"].push_back({{"type", "user"}});
+    spec["linux"]["namespaces"].push_back({{"type", "cgroup"}});
+    for (const char* kind : {"uidMappings", "gidMappings"})
+      spec["linux"][kind] = Json::array({{{"containerID", 0}, {"hostID", 100000}, {"size", 65536}}});
+  }
+};
+
+TEST_F(RuntimeKilledTest, Create) {
+  const auto path = bundle({"sleep", "1000"}, [](Json& spec) {
+    add_hooks(spec, {"prestart", "createRuntime", "poststop"});
+    spec["linux"]["resources"]["memory"] = {{"limit", 64 << 20}};
+  });
+  const auto points = kill_everywhere({"create", "--bundle", path, "--pid-file", scratch() + "/pid", kId});
+  EXPECT_GT(points, 20);
+}
+
+TEST_F(RuntimeKilledTest, CreateWithAUserNamespace) {
+  const auto path = bundle({"sleep", "1000"}, use_user_namespace);
+  EXPECT_GT(kill_everywhere({"create", "--bundle", path, kId}), 20);
+}
+
+TEST_F(RuntimeKilledTest, Start) {
+  const auto path = bundle({"sleep", "1000"}, [](Json& spec) { add_hooks(spec, {"startContainer", "poststart"}); });
+  EXPECT_GT(kill_everywhere({"start", kId}, [&] { must_berth({"create", "--bundle", path, kId}); }), 2);
+}
+
+TEST_F(RuntimeKilledTest, RunDetached) {
+  const auto path = bundle({"sleep", "1000"});
+  EXPECT_GT(kill_everywhere({"run", "--detach", "--bundle", path, kId}), 20);
+}
+
+TEST_F(RuntimeKilledTest, Delete) {
+  const auto path = bundle({"sleep", "1000"}, [](Json& spec) { add_hooks(spec, {"poststop"}); });
+  const auto points = kill_everywhere({"delete", "--force", kId}, [&] {
+    must_berth({"run", "--detach", "--bundle", path, kId});
+  });
+  EXPECT_GT(points, 5);
+}
+
+/// A create whose hook is at work, and writes down what it does.
+class CreateAtWorkTest : public RuntimeKilledTest {
+ protected:
+  /// Starts it, and returns when its createRuntime hook runs `script`.
+  void begin(const std::string& script) {
+    const auto hook = [](const std::string& words) {
+      return Json::array({{{"path", "/bin/busybox"}, {"args", {"sh", "-c", words}}}});
+    };
+    const auto path = bundle({"sleep", "1000"}, [&](Json& spec) {
+      spec["hooks"]["createRuntime"] = hook("echo begun >> " + log_ + "; " + script);
+      spec["hooks"]["poststop"] = hook("echo undone >> " + log_);
+    });
+    before_ = host_state();
+    create_ = std::make_unique<Child>(berth_command({"create", "--bundle", path, kId}));
+    ASSERT_TRUE(eventually([&] { return log() == "begun\n"; }));
+  }
+
+  std::string log() const { return exists(log_) ? base::read_file(log_) : ""; }
+
+  void expect_nothing_left() const {
+    EXPECT_EQ("", traces());
+    EXPECT_EQ(before_, host_state());
+  }
+
+  void kill_create() {
+    create_->signal(SIGKILL);
+    create_->wait();
+  }
+
+  std::string log_ = "/run/log-of-hooks";
+  std::string before_;
+  std::unique_ptr<Child> create_;
+};
+
+TEST_F(CreateAtWorkTest, DeleteForceLetsTheHookOfAKilledOneFinishBeforeItIsUndone) {
+  begin("sleep 0.5; echo done >> " + log_);
+  kill_create();
+  must_berth({"delete", "--force", kId});
+  EXPECT_EQ("begun\ndone\nundone\n", log());
+  fs::remove(log_);
+  expect_nothing_left();
+}
+
+TEST_F(CreateAtWorkTest, TheHookOfAKilledOneThatNeverEndsIsEndedWithItsChildren) {
+  begin("sleep 1000 & sleep 1000");
+  kill_create();
+  must_berth({"delete", "--force", kId});
+  EXPECT_EQ("begun\nundone\n", log());
+  fs::remove(log_);
+  expect_nothing_left();
+}
+
+TEST_F(CreateAtWorkTest, DeleteWaitsUntilItIsDone) {
+  begin("sleep 0.5");
+  must_berth({"delete", kId});
+  EXPECT_EQ(0, create_->wait());
+  EXPECT_EQ("begun\nundone\n", log());
+  fs::remove(log_);
+  expect_nothing_left();
+}
+
+TEST_F(CreateAtWorkTest, DeleteForceMakesItFail) {
+  begin("sleep 0.5");
+  must_berth({"delete", "--force", kId});
+  EXPECT_EQ(1, create_->wait());
+  EXPECT_EQ("begun\nundone\n", log());
+  fs::remove(log_);
+  expect_nothing_left();
+}
+
+TEST_F(CreateAtWorkTest, ItsHookCanUpdateTheContainer) {
+  begin("sleep 0.5; exec " + built("berth") + " --root /run/berth update --pids-limit 77 " + kId);
+  EXPECT_EQ(0, create_->wait());
+  const auto config = Json::parse(base::read_file(std::string("/run/berth/") + kId + "/config.json"));
+  EXPECT_EQ(77, config["linux"]["resources"]["pids"]["limit"]);
+  must_berth({"delete", kId});
+}
+
+/// The same with a network: a killed berth leaves its hook at work.
+class NetworkKilledTest : public RuntimeKilledTest {
+ protected:
+  void SetUp() override {
+    RuntimeKilledTest::SetUp();
+    if (IsSkipped()) return;
+    write("net.d/web.conflist", web_conflist("web", "kill0", "10.77.0.0/24", "/var/lib/cni/networks"));
+    create_.insert(create_.end(), {"create", "--bundle", bundle({"sleep", "1000"}), "--network", "web", "--publish",
+                                   "8080:80", "--net-dir", scratch() + "/net.d", kId});
+    // The bridge and the tables of the firewall are there to stay.
+    must_berth(create_);
+    must_berth({"delete", kId});
+    ASSERT_THAT(living_orphans(), IsEmpty());
+    before_ = host_state();
+  }
+
+  void expect_deletable(const Killed& killed) {
+    RuntimeKilledTest::expect_deletable(killed);
+    EXPECT_EQ(before_, host_state()) << killed.at;
+  }
+
+  std::vector<std::string> create_;
+  std::string before_;
+};
+
+TEST_F(NetworkKilledTest, Create) {
+  for (int nth = 1; !HasFailure(); ++nth) {
+    const auto killed = kill_before_effect(berth_command(create_), nth);
+    expect_deletable(killed);
+    if (!killed.killed) break;
+  }
+}
+
+TEST_F(NetworkKilledTest, CreateWhileItsHookWorks) {
+  // Until three of them in a row come too late.
+  int too_late = 0;
+  for (int round = 0; too_late < 3 && round < 150 && !HasFailure(); ++round) {
+    const auto killed = kill_after(berth_command(create_), std::chrono::microseconds(300) * round);
+    too_late = killed.killed ? 0 : too_late + 1;
+    expect_deletable(killed);
+  }
+}
+
+TEST_F(NetworkKilledTest, DeleteWhileItsHookWorks) {
+  int too_late = 0;
+  for (int round = 0; too_late < 3 && round < 150 && !HasFailure(); ++round) {
+    must_berth(create_);
+    const auto killed = kill_after(berth_command({"delete", kId}), std::chrono::microseconds(300) * round);
+    too_late = killed.killed ? 0 : too_late + 1;
+    expect_deletable(killed);
+  }
+}
+
+}  // namespace
+}  // namespace berth::test
