@@ -9,6 +9,7 @@
 
 #include <sched.h>
 
+#include <filesystem>
 #include <memory>
 #include <optional>
 #include <stdexcept>
@@ -22,6 +23,7 @@
 #include "container/hooks.h"
 #include "container/lifecycle.h"
 #include "network/net_devices.h"
+#include "oci/parse.h"
 #include "process/fd_passing.h"
 #include "process/init.h"
 #include "process/notify_socket.h"
@@ -301,10 +303,16 @@ CreatedContainer Creation::run(const std::string& config_json) {
   return {record_.pid, std::move(pidfd_)};
 }
 
-void require_root_directory(const std::string& path) {
+/// The bundle may be reached over symbolic links; what is said below it, or from the host's root on, may not.
+void require_root_directory(const std::string& path, const std::string& bundle) {
   struct stat status {};
   check(::stat(path.c_str(), &status), "invalid rootfs: stat", path);
   if (!S_ISDIR(status.st_mode)) throw std::runtime_error("invalid rootfs: " + path + ": not a directory");
+  const auto clean_bundle = oci::clean_path(bundle);
+  const bool is_below = path.starts_with(clean_bundle + "/");
+  const auto real_bundle = std::filesystem::canonical(clean_bundle).string();
+  if (std::filesystem::canonical(path) != (is_below ? real_bundle + path.substr(clean_bundle.size()) : path))
+    throw std::runtime_error("invalid rootfs: " + path + ": not an absolute path, or a symlink");
 }
 
 }  // namespace
@@ -313,7 +321,7 @@ CreatedContainer create_with_terminal(Store& store, const CreateOptions& options
                                       const std::string& config_json, Terminal& terminal) {
   validate_container_id(options.id);
   if (!config.root) throw std::runtime_error("config.json: missing root");
-  require_root_directory(config.root->path);
+  require_root_directory(config.root->path, options.bundle);
   require_lsm(config.process.value_or(oci::Process{}), config.linux_.mount_label);
   try {
     if (options.notify_socket.empty()) return Creation(store, options, config, terminal).run(config_json);

@@ -23,9 +23,9 @@ void update_container(Store& store, const std::string& id, const base::Json& res
   const std::string present = store.load_config_json(id);
   const auto update = oci::merge_resources(present, resources);
   if (update.changes.memory && update.changes.memory->has_kernel_limits) log_warning(kKernelMemoryWarning);
+  store.save_config(id, update.config_json);
   base::Rollback rollback;
   rollback.add("restore the stored configuration", [&] { store.save_config(id, present); });
-  store.save_config(id, update.config_json);
   Cgroup::open(record.cgroups)->update(update.changes, update.before);
   rollback.dismiss();
 }

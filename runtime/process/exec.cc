@@ -220,6 +220,17 @@ Joined start_process(const Record& record, ExecContext& context, SyncChannel our
   return joined;
 }
 
+/// A process that its caller cannot find must not stay.
+void write_pid_file(const std::string& path, const Joined& joined) {
+  if (path.empty()) return;
+  try {
+    base::write_file_atomic(path, std::to_string(joined.pid), 0644);
+  } catch (const std::exception&) {
+    abandon(joined.pidfd);
+    throw;
+  }
+}
+
 }  // namespace
 
 int exec_container(Store& store, const ExecOptions& options, const oci::Process& process) {
@@ -248,11 +259,11 @@ int exec_container(Store& store, const ExecOptions& options, const oci::Process&
   Joined joined;
   try {
     joined = start_process(record, context, std::move(ours));
+    write_pid_file(options.pid_file, joined);
   } catch (const std::exception& error) {
     throw ExecError(std::string("unable to start container process: ") + error.what());
   }
   context.console.reset();
-  if (!options.pid_file.empty()) base::write_file_atomic(options.pid_file, std::to_string(joined.pid), 0644);
   if (options.detach) return 0;
   return foreground.wait(joined.pid, std::move(joined.pidfd), terminal.master());
 }

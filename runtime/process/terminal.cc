@@ -1,6 +1,8 @@
 #include "process/terminal.h"
 
+#include <fcntl.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include <array>
 #include <stdexcept>
@@ -9,6 +11,18 @@
 #include "process/fd_passing.h"
 
 namespace berth::runtime {
+
+namespace {
+
+/// In the foreground a container's terminal is seen on ours: on one of the streams, or the one that controls us.
+void require_terminal() {
+  for (const int fd : {STDERR_FILENO, STDOUT_FILENO, STDIN_FILENO}) {
+    if (::isatty(fd) == 1) return;
+  }
+  base::open_file("/dev/tty", O_RDWR | O_NOCTTY);
+}
+
+}  // namespace
 
 Terminal::Terminal(bool wanted, const std::string& console_socket, bool detach) {
   if (!console_socket.empty()) {
@@ -19,6 +33,7 @@ Terminal::Terminal(bool wanted, const std::string& console_socket, bool detach) 
   }
   if (!wanted) return;
   if (detach) throw std::runtime_error("cannot allocate tty if runc will detach without setting console socket");
+  require_terminal();
   std::array<int, 2> ends;
   base::check(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends.data()), "make a console socket");
   our_end_.reset(ends[0]);

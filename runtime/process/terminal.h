@@ -11,7 +11,7 @@ namespace berth::runtime {
 class Terminal {
  public:
   /// Throws runc's texts for combinations that cannot work: a terminal that nobody would hold, a socket without a
-  /// terminal.
+  /// terminal, a terminal in the foreground of a process that has none itself.
   Terminal(bool wanted, const std::string& console_socket, bool detach);
 
   /// The socket over which the container sends the master; empty if there is no terminal.

@@ -9,6 +9,7 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "support/containers.h"
+#include "support/orphans.h"
 #include "support/programs.h"
 
 namespace berth::test {
@@ -167,6 +168,59 @@ TEST_F(ContainerHooksTest, NoDescriptorOfTheRuntimeReachesAHook) {
   must_berth({"run", "--bundle", path, "c"});
   // The fourth is the directory that ls reads.
   EXPECT_EQ("0 1 2 3 0 1 2 3 0 1 2 3 ", log());
+}
+
+/// What a hook leaves behind: its pipes have another holder for as long as that lives.
+class LingeringHookTest : public ContainerHooksTest {
+ protected:
+  void SetUp() override {
+    ContainerHooksTest::SetUp();
+    if (!IsSkipped()) adopt_orphans();
+  }
+  void TearDown() override {
+    ContainerHooksTest::TearDown();
+    end_orphans();
+  }
+
+  void expect_quick(const std::string& script, bool with_timeout) {
+    const auto path = bundle({"true"}, [&](Json& spec) {
+      for (const char* stage : {"createRuntime", "createContainer", "poststop"}) {
+        auto entry = hook(script);
+        if (with_timeout) entry["timeout"] = 20;
+        spec["hooks"][stage] = Json::array({entry});
+      }
+    });
+    const auto start = std::chrono::steady_clock::now();
+    const auto result = berth({"run", "--bundle", path, "c"});
+    EXPECT_TRUE(result.ok()) << result.status_text() << ": " << result.error;
+    EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(15)) << script;
+    EXPECT_FALSE(exists("/run/berth/c"));
+    end_orphans();
+  }
+};
+
+TEST_F(LingeringHookTest, AHookThatDoesNotReadItsStateDoesNotEndBerth) {
+  // Its stdin breaks, while SIGPIPE is blocked for the container's sake.
+  for (int round = 0; round < 20; ++round) expect_quick("exec true", false);
+}
+
+TEST_F(LingeringHookTest, AChildThatHoldsItsPipesKeepsNobodyWaiting) {
+  for (const bool with_timeout : {false, true}) expect_quick("sleep 1000 & exit 0", with_timeout);
+}
+
+TEST_F(LingeringHookTest, AChildThatFloodsItsPipesKeepsNobodyWaiting) {
+  for (const bool with_timeout : {false, true}) expect_quick("yes & exit 0", with_timeout);
+}
+
+TEST_F(LingeringHookTest, AHookThatHangsBesideAChildOfItsOwnSessionEndsAtItsTimeout) {
+  const auto path = bundle({"true"}, [&](Json& spec) {
+    auto entry = hook("setsid sleep 1000 & sleep 1000");
+    entry["timeout"] = 1;
+    spec["hooks"]["createRuntime"] = Json::array({entry});
+  });
+  const auto start = std::chrono::steady_clock::now();
+  expect_failure(path, "hook ran past specified timeout of 1.0s");
+  EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(15));
 }
 
 }  // namespace

@@ -160,5 +160,42 @@ TEST_F(CreateTest, DeleteForceClearsUpAfterACreateThatWasKilled) {
   EXPECT_EQ(host_state(), before);
 }
 
+TEST_F(CreateTest, ARootThatIsASymbolicLinkIsRefusedAsByRunc) {
+  const std::string path = bundle([](Json& spec) { spec["root"]["path"] = "link"; });
+  ASSERT_EQ(0, ::symlink("rootfs", (path + "/link").c_str()));
+  const auto ours = berth({"create", "--bundle", path, id()});
+  EXPECT_EQ(1, ours.exit_status);
+  EXPECT_THAT(ours.error, HasSubstr("invalid rootfs: " + path + "/link: not an absolute path, or a symlink"));
+  expect_nothing_left();
+  const auto runc = system_program("runc");
+  if (runc.empty()) return;
+  const auto theirs = run({runc, "--root", scratch() + "/runc", "create", "--bundle", path, id()});
+  EXPECT_EQ(1, theirs.exit_status);
+  EXPECT_THAT(theirs.error, HasSubstr("invalid rootfs: not an absolute path, or a symlink"));
+}
+
+TEST_F(CreateTest, ABundleIsFoundBehindASymbolicLink) {
+  const std::string path = bundle([](Json& spec) { spec["root"]["path"] = "./rootfs/"; });
+  const std::string link = scratch() + "/link";
+  ASSERT_EQ(0, ::symlink(path.c_str(), link.c_str()));
+  std::vector<std::vector<std::string>> runtimes{{built("berth"), "--root", scratch() + "/state"}};
+  if (const auto runc = system_program("runc"); !runc.empty())
+    runtimes.push_back({runc, "--root", scratch() + "/runc"});
+  for (auto command : runtimes) {
+    command.insert(command.end(), {"run", "--bundle", link, id()});
+    const auto result = run(command);
+    EXPECT_TRUE(result.ok()) << command[0] << ": " << result.error;
+  }
+}
+
+TEST_F(CreateTest, AVersionOfTheSpecificationThatIsNoneOrFromAnotherWorldIsRefused) {
+  for (const auto& [version, text] : {std::pair{"", "ociVersion: \"\" is not a version"},
+                                      {"latest", "ociVersion: \"latest\" is not a version"},
+                                      {"2.0.0", "ociVersion: version 2.0.0 is not supported (only 1.x)"}})
+    expect_failure([&](Json& spec) { spec["ociVersion"] = version; }, text);
+  const std::string path = bundle([](Json& spec) { spec["ociVersion"] = "1.99.0-rc.1+later"; });
+  EXPECT_TRUE(berth({"run", "--bundle", path, id()}).ok());
+}
+
 }  // namespace
 }  // namespace berth::test

@@ -276,5 +276,19 @@ TEST_F(ExecTest, TheContainerCannotTraceWhoIsJoining) {
   EXPECT_FALSE(exists(path + "/rootfs/seen"));
 }
 
+TEST_F(ExecTest, NoNewPrivilegesCanBeSetAndTakenBackForOneProcess) {
+  const auto script = "grep NoNewPrivs /proc/self/status";
+  const auto privileges = [&](std::vector<std::string> flags) {
+    flags.insert(flags.begin(), "exec");
+    flags.insert(flags.end(), {"free", "sh", "-c", script});
+    return must_berth(flags);
+  };
+  run_sleeper("free", [](Json& spec) { spec["process"]["noNewPrivileges"] = false; });
+  EXPECT_EQ("NoNewPrivs:\t0\n", privileges({}));
+  EXPECT_EQ("NoNewPrivs:\t1\n", privileges({"--no-new-privs"}));
+  EXPECT_EQ("NoNewPrivs:\t0\n", privileges({"--no-new-privs=false"}));
+  must_berth({"delete", "--force", "free"});
+}
+
 }  // namespace
 }  // namespace berth::test

@@ -172,5 +172,22 @@ TEST_F(PauseTest, BothAnswerAsRuncDoes) {
   EXPECT_EQ(said[1], said[0]);
 }
 
+TEST_F(PauseTest, AnExecThatIgnoresThePauseRunsOnceTheContainerIsResumed) {
+  run_sleeper("ignored");
+  must_berth({"pause", "ignored"});
+  const auto refused = berth({"exec", "ignored", "true"});
+  EXPECT_EQ(255, refused.exit_status);
+  EXPECT_THAT(refused.error, HasSubstr("cannot exec in a paused container (use --ignore-paused to override)"));
+  const std::string done = scratch() + "/ignored/rootfs/done";
+  Child exec(berth_command({"exec", "--ignore-paused", "ignored", "sh", "-c", "echo here > /done; exit 5"}));
+  ::usleep(200'000);
+  EXPECT_FALSE(exists(done)) << "it ran in a paused container";
+  EXPECT_EQ("paused", status_of("ignored"));
+  must_berth({"resume", "ignored"});
+  EXPECT_EQ(5, exec.wait());
+  EXPECT_EQ("here\n", base::read_file(done));
+  must_berth({"delete", "--force", "ignored"});
+}
+
 }  // namespace
 }  // namespace berth::test

@@ -1,0 +1,68 @@
+#include "support/console.h"
+
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <array>
+#include <cstring>
+#include <stdexcept>
+
+#include "base/error.h"
+
+namespace berth::test {
+
+using base::check;
+
+ConsoleSocket::ConsoleSocket(const std::string& path)
+    : path_(path), listener_(check(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), "open a socket")) {
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  if (path.size() >= sizeof address.sun_path) throw std::runtime_error("path too long: " + path);
+  std::memcpy(address.sun_path, path.data(), path.size());
+  check(::bind(listener_.get(), reinterpret_cast<sockaddr*>(&address), sizeof address), "bind", path);
+  check(::listen(listener_.get(), 4), "listen at", path);
+}
+
+base::Fd ConsoleSocket::receive() const {
+  const base::Fd connection(check(::accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC), "accept at", path_));
+  std::array<char, 256> text{};
+  alignas(cmsghdr) std::array<char, CMSG_SPACE(sizeof(int))> control{};
+  iovec part{text.data(), text.size()};
+  msghdr message{};
+  message.msg_iov = &part;
+  message.msg_iovlen = 1;
+  message.msg_control = control.data();
+  message.msg_controllen = control.size();
+  check(::recvmsg(connection.get(), &message, MSG_CMSG_CLOEXEC), "receive at", path_);
+  const cmsghdr* header = CMSG_FIRSTHDR(&message);
+  if (header == nullptr || header->cmsg_type != SCM_RIGHTS) throw std::runtime_error("no descriptor was sent");
+  int fd = -1;
+  std::memcpy(&fd, CMSG_DATA(header), sizeof fd);
+  return base::Fd(fd);
+}
+
+std::string read_terminal(const base::Fd& master) {
+  std::string text;
+  std::array<char, 4096> chunk{};
+  ssize_t size = 0;
+  while ((size = ::read(master.get(), chunk.data(), chunk.size())) > 0)
+    text.append(chunk.data(), static_cast<size_t>(size));
+  return text;
+}
+
+Pty open_pty(unsigned short rows, unsigned short columns) {
+  base::Fd master(check(::posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC), "open a terminal"));
+  check(::unlockpt(master.get()), "unlock the terminal");
+  base::Fd slave(check(::ioctl(master.get(), TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC), "open the terminal"));
+  winsize size{};
+  size.ws_row = rows;
+  size.ws_col = columns;
+  check(::ioctl(master.get(), TIOCSWINSZ, &size), "set the terminal's size");
+  return {std::move(master), std::move(slave)};
+}
+
+}  // namespace berth::test
