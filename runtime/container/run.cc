@@ -46,7 +46,12 @@ class DeleteAtEnd {
 int run_container(Store& store, const RunOptions& options, const oci::Config& config, const std::string& config_json) {
   Terminal terminal(config.process && config.process->terminal, options.console_socket, options.detach);
   Foreground foreground(!options.detach, !options.no_subreaper);
-  CreatedContainer created = create_with_terminal(store, options, config, config_json, terminal);
+  std::optional<oci::Config> sized;
+  if (!options.detach && config.process && config.process->terminal) {
+    sized = config;
+    sized->process = with_callers_size(*config.process);
+  }
+  CreatedContainer created = create_with_terminal(store, options, sized ? *sized : config, config_json, terminal);
   DeleteAtEnd deletion(store, options.id, true);
   // In the foreground the manager is to watch us, and hears of the container while we relay.
   std::optional<NotifySocket> notify;

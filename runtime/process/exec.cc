@@ -233,7 +233,8 @@ void write_pid_file(const std::string& path, const Joined& joined) {
 
 }  // namespace
 
-int exec_container(Store& store, const ExecOptions& options, const oci::Process& process) {
+int exec_container(Store& store, const ExecOptions& options, const oci::Process& asked) {
+  const oci::Process process = asked.terminal && !options.detach ? with_callers_size(asked) : asked;
   const Record record = store.load(options.id);
   require_running(store, record, options.ignore_paused);
   const oci::Config config = store.load_config(record);

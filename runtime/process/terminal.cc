@@ -1,6 +1,7 @@
 #include "process/terminal.h"
 
 #include <fcntl.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -38,6 +39,15 @@ Terminal::Terminal(bool wanted, const std::string& console_socket, bool detach) 
   base::check(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends.data()), "make a console socket");
   our_end_.reset(ends[0]);
   child_end_.reset(ends[1]);
+}
+
+oci::Process with_callers_size(oci::Process process) {
+  winsize size{};
+  if (::ioctl(STDIN_FILENO, TIOCGWINSZ, &size) == 0) {
+    process.console_height = size.ws_row;
+    process.console_width = size.ws_col;
+  }
+  return process;
 }
 
 base::Fd Terminal::master() {

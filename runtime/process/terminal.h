@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/fd.h"
+#include "oci/config.h"
 
 namespace berth::runtime {
 
@@ -24,5 +25,9 @@ class Terminal {
   base::Fd child_end_;
   base::Fd our_end_;
 };
+
+/// A process with a terminal that is run in the foreground: before its program can look, the terminal has the size of
+/// the caller's, if that is one.
+oci::Process with_callers_size(oci::Process process);
 
 }  // namespace berth::runtime
