@@ -1,6 +1,5 @@
 #include "process/settings.h"
 
-#include <linux/ioprio.h>
 #include <sys/personality.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -50,8 +49,10 @@ void set_scheduler(const oci::Scheduler& scheduler, bool has_cpuset) {
 }
 
 void set_io_priority(const oci::IoPriority& priority) {
+  // ioprio_set(2); linux/ioprio.h is not always C++.
   constexpr int kProcessGroup = 2;  // IOPRIO_WHO_PGRP
-  check(::syscall(SYS_ioprio_set, kProcessGroup, 0, priority.io_class << IOPRIO_CLASS_SHIFT | priority.priority),
+  constexpr int kClassShift = 13;   // IOPRIO_CLASS_SHIFT
+  check(::syscall(SYS_ioprio_set, kProcessGroup, 0, priority.io_class << kClassShift | priority.priority),
         "error setting I/O priority (process.ioPriority)");
 }
 
