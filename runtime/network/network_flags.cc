@@ -4,7 +4,7 @@
 #include <stdexcept>
 
 #include "base/json.h"
-#include "network/cni_hook.h"
+#include "network/hook_program.h"
 #include "oci/edit.h"
 #include "oci/network_annotations.h"
 
@@ -69,34 +69,41 @@ oci::Annotations annotations_of(const NetworkFlags& flags, const Json& present) 
   return annotations;
 }
 
-bool runs_cni_hook(const Json& stage) {
+/// True if a stage's hooks have a program of this path's name.
+bool runs_hook(const Json& stage, const std::string& wanted) {
+  const auto name = std::filesystem::path(wanted).filename();
   for (const auto& hook : stage) {
     const auto path = hook.is_object() ? hook.find("path") : hook.end();
     if (hook.is_object() && path != hook.end() && path->is_string() &&
-        std::filesystem::path(path->get<std::string>()).filename() == "cni-hook") {
+        std::filesystem::path(path->get<std::string>()).filename() == name) {
       return true;
     }
   }
   return false;
 }
 
-void add_hook(Json& hooks, const char* stage, const std::string& path) {
+void add_hook(Json& hooks, const char* stage, const NetworkHook& hook) {
   auto& entries = member(hooks, stage, Json::array());
-  if (runs_cni_hook(entries)) return;
-  entries.push_back(Json{{"path", path}, {"args", Json::array({"cni-hook", stage})}, {"timeout", kHookTimeout}});
+  if (runs_hook(entries, hook.path)) return;
+  auto args = Json::array({std::filesystem::path(hook.path).filename().string(), stage});
+  for (const auto& argument : hook.arguments) args.push_back(argument);
+  entries.push_back(Json{{"path", hook.path}, {"args", args}, {"timeout", kHookTimeout}});
 }
 
 }  // namespace
 
-std::string add_networking(const std::string& config_json, const NetworkFlags& flags) {
+NetworkHook cni_hook() {
+  return {find_hook("cni-hook", "BERTH_CNI_HOOK"), {}};
+}
+
+std::string add_networking(const std::string& config_json, const NetworkFlags& flags, const NetworkHook& hook) {
   Json config = oci::parse_editable(config_json);
   auto& annotations = member(config, "annotations", Json::object());
   for (const auto& [key, value] : annotations_of(flags, annotations)) annotations[key] = value;
 
   auto& hooks = member(config, "hooks", Json::object());
-  const auto path = find_cni_hook();
-  if (!runs_cni_hook(member(hooks, "prestart", Json::array()))) add_hook(hooks, "createRuntime", path);
-  add_hook(hooks, "poststop", path);
+  if (!runs_hook(member(hooks, "prestart", Json::array()), hook.path)) add_hook(hooks, "createRuntime", hook);
+  add_hook(hooks, "poststop", hook);
   return oci::to_text(config);
 }
 

@@ -17,10 +17,19 @@ struct NetworkFlags {
   bool empty() const { return networks.empty() && publish.empty() && net_dir.empty() && cni_path.empty(); }
 };
 
-/// The text of config.json with what the flags ask for: annotations (oci/network_annotations.h) that cni-hook reads,
-/// and createRuntime and poststop hooks that run it, unless the configuration runs it already. Throws
-/// std::runtime_error for malformed flags, for a port published twice, and if cni-hook is nowhere to be found.
-std::string add_networking(const std::string& config_json, const NetworkFlags& flags);
+/// An OCI hook that reads the annotations of oci/network_annotations.h.
+struct NetworkHook {
+  std::string path;
+  std::vector<std::string> arguments;  ///< After its name and the stage.
+};
+
+/// The hook that runs CNI networks. Throws std::runtime_error if it is nowhere to be found.
+NetworkHook cni_hook();
+
+/// The text of config.json with what the flags ask for: annotations, and createRuntime and poststop hooks that run
+/// `hook`, unless the configuration runs it already. Throws std::runtime_error for malformed flags and for a port
+/// published twice.
+std::string add_networking(const std::string& config_json, const NetworkFlags& flags, const NetworkHook& hook);
 
 /// Throws if the container would not have a new network namespace of its own: the host's must not be rewired, and the
 /// networks of a joined one belong to the container that made it.

@@ -71,8 +71,9 @@ void join_namespaces(const ExecContext& context) {
 
 [[noreturn]] void run_joined(ExecContext& context) {
   try {
-    // Processes of the container must not trace us or use our descriptors while we join (CVE-2016-9962).
     ::prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+    adjust_oom_score(context.process);
+    // Processes of the container must not trace us or use our descriptors while we join (CVE-2016-9962).
     ::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
     reset_signals();
     context.sync.expect(Step::kStart);
@@ -195,10 +196,6 @@ Joined start_process(const Record& record, ExecContext& context, SyncChannel our
     ours.expect(Step::kReady);
     if (context.pidfd_socket) {
       send_descriptor(context.pidfd_socket, joined.pidfd, "setns", "the pidfd over the pidfd socket");
-    }
-    if (context.process.oom_score_adj) {
-      base::write_existing("/proc/" + std::to_string(real) + "/oom_score_adj",
-                           std::to_string(*context.process.oom_score_adj));
     }
     set_rlimits(real, context.process.rlimits);
     ours.send(Step::kGo);

@@ -41,9 +41,14 @@ void enter_namespaces(const InitContext& context) {
   enter(plan);
   if (makes_user) {
     check(::unshare(CLONE_NEWUSER), "make a user namespace");
+    // An unprivileged parent can write our maps only while our files in /proc are not root's, and its hooks can open
+    // our namespaces. Where nobody else is, nobody else can trace us.
+    const bool unprivileged = ::geteuid() != 0;
+    if (unprivileged) ::prctl(PR_SET_DUMPABLE, 1, 0, 0, 0);
     context.sync.send(Step::kNeedMaps);
     context.sync.expect(Step::kMapsWritten);
     become_namespace_root();
+    if (!plan.joined.empty()) ::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
   }
   const int later = plan.new_flags & ~clone_flags_of(plan) & ~CLONE_NEWUSER;
   if (later != 0) check(::unshare(later), "make namespaces");
@@ -108,6 +113,7 @@ void set_up(InitContext& context) {
   const base::Fd root = build_root(context);
   context.sync.send(Step::kMounted);
   context.sync.expect(Step::kHooksDone);
+  ::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
   run_container_hooks(context, "createContainer", "creating", config.hooks.create_container, config.root->path, {});
   enter_root(context, root);
   if (!replace_null_streams(root)) throw std::runtime_error("the container has no null device at /dev/null");
@@ -183,6 +189,7 @@ void run_init(InitContext& context) {
   std::string phase = "error during container init: ";
   try {
     ::prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+    if (context.config.process) adjust_oom_score(*context.config.process);
     // Nothing in a namespace we join may trace us or use our descriptors (CVE-2016-9962); exec makes us dumpable again.
     ::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
     reset_signals();

@@ -20,6 +20,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/process.h"
 #include "base/rollback.h"
 
 namespace berth::runtime {
@@ -36,6 +37,33 @@ base::Fd open_namespace(const oci::Namespace& ns) {
     throw std::runtime_error("linux.namespaces: " + ns.path + " is not a " + oci::proc_name(ns.type) + " namespace");
   }
   return fd;
+}
+
+/// newuidmap and newgidmap, which map the ids that /etc/subuid and /etc/subgid give to a user.
+void run_map_helper(const std::string& helper, const std::string& key, pid_t pid,
+                    const std::vector<oci::IdMapping>& mappings) {
+  base::Command command;
+  for (const char* directory : {"/usr/bin/", "/bin/", "/usr/local/bin/"}) {
+    if (::access((directory + helper).c_str(), X_OK) != 0) continue;
+    command.path = directory + helper;
+    break;
+  }
+  if (command.path.empty()) {
+    throw std::runtime_error(key + ": user " + std::to_string(::geteuid()) + " may map nothing but the own id, and " +
+                             helper + " is not installed (package uidmap)");
+  }
+  command.argv = {helper, std::to_string(pid)};
+  for (const auto& map : mappings) {
+    for (const auto number : {map.container_id, map.host_id, map.size}) command.argv.push_back(std::to_string(number));
+  }
+  auto result = base::run_command(command);
+  if (result.ok()) return;
+  while (result.error.ends_with('\n')) result.error.pop_back();
+  throw std::runtime_error(key + ": " + helper + ": " + result.status_text() + ": " + result.error);
+}
+
+bool maps_only(const std::vector<oci::IdMapping>& mappings, uint32_t id) {
+  return mappings.size() == 1 && mappings[0].size == 1 && mappings[0].host_id == id;
 }
 
 std::string map_text(const std::vector<oci::IdMapping>& mappings) {
@@ -128,7 +156,15 @@ void continue_in_sibling(const SyncChannel& sync) {
 
 void write_id_maps(pid_t pid, const std::vector<oci::IdMapping>& uids, const std::vector<oci::IdMapping>& gids) {
   const std::string proc = "/proc/" + std::to_string(pid);
-  base::write_existing(proc + "/uid_map", map_text(uids));
+  const bool privileged = ::geteuid() == 0;
+  if (privileged || maps_only(uids, ::geteuid())) {
+    base::write_existing(proc + "/uid_map", map_text(uids));
+  } else {
+    run_map_helper("newuidmap", "linux.uidMappings", pid, uids);
+  }
+  if (!privileged && !maps_only(gids, ::getegid())) return run_map_helper("newgidmap", "linux.gidMappings", pid, gids);
+  // The kernel's condition for those without rights (user_namespaces(7)).
+  if (!privileged) base::write_existing(proc + "/setgroups", "deny");
   base::write_existing(proc + "/gid_map", map_text(gids));
 }
 

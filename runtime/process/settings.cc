@@ -10,6 +10,7 @@
 #include <stdexcept>
 
 #include "base/error.h"
+#include "base/file.h"
 
 namespace berth::runtime {
 
@@ -74,6 +75,16 @@ void apply_settings(const oci::Process& process, const oci::Linux& config) {
     check(::personality(config.personality->domain), "error setting execution domain (linux.personality)");
   }
   if (config.memory_policy) set_memory_policy(*config.memory_policy);
+}
+
+void adjust_oom_score(const oci::Process& process) {
+  if (!process.oom_score_adj) return;
+  try {
+    base::write_existing("/proc/self/oom_score_adj", std::to_string(*process.oom_score_adj));
+  } catch (const base::SystemError& error) {
+    // Lowering it needs a right that the containers of ordinary users have not: the higher one stays.
+    if (error.code() != EACCES || ::geteuid() == 0) throw;
+  }
 }
 
 void set_cpu_affinity(pid_t pid, const oci::BitMask& cpus, const char* key) {

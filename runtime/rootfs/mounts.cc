@@ -34,6 +34,11 @@ uint64_t propagation_flags(const std::string& name) {
   return options.propagation.front();
 }
 
+bool makes_user_namespace(const oci::Config& config) {
+  const auto* user = config.linux_.find(oci::NamespaceType::kUser);
+  return user != nullptr && user->path.empty();
+}
+
 /// The user namespace whose maps a mount without maps of its own takes.
 base::Fd user_namespace_for(const oci::Config& config, const oci::Mount& mount) {
   if (!mount.uid_mappings.empty()) return make_user_namespace(mount.uid_mappings, mount.gid_mappings);
@@ -98,8 +103,14 @@ Mounts::Mounts(const oci::Config& config, std::map<std::string, std::string> cgr
 
 void Mounts::prepare_bind(Entry& entry) const {
   const oci::Mount& mount = *entry.mount;
-  entry.source = clone_mount(mount.source, entry.options.recursive_bind);
-  if (!entry.options.map_ids && mount.uid_mappings.empty()) return;
+  const bool maps_ids = entry.options.map_ids || !mount.uid_mappings.empty();
+  try {
+    entry.source = clone_mount(mount.source, entry.options.recursive_bind);
+  } catch (const base::SystemError& error) {
+    // Whoever has no right to mount gets it in a user namespace: the child opens what its user can reach.
+    if (error.code() != EPERM || maps_ids || !makes_user_namespace(config_)) throw;
+  }
+  if (!maps_ids) return;
   try {
     map_ids(entry.source, user_namespace_for(config_, mount), entry.options.map_tree);
   } catch (const base::SystemError& error) {
@@ -144,6 +155,7 @@ void Mounts::mount_one(const base::Fd& root, Entry& entry) {
 }
 
 void Mounts::bind(const base::Fd& root, Entry& entry) const {
+  if (!entry.source) entry.source = clone_mount(entry.mount->source, entry.options.recursive_bind);
   const base::Fd target = open_target(root, *entry.mount, entry.source);
   const MountOptions& options = entry.options;
   const bool in_user_namespace = config_.linux_.find(oci::NamespaceType::kUser) != nullptr;

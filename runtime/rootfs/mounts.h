@@ -39,7 +39,7 @@ class Mounts {
   struct Entry {
     const oci::Mount* mount;
     MountOptions options;
-    base::Fd source;  ///< A detached copy, for binds.
+    base::Fd source;  ///< A detached copy, for binds; empty if the child is to make it.
   };
 
   void prepare_bind(Entry& entry) const;

@@ -8,7 +8,6 @@
 
 #include "base/file.h"
 #include "base/json.h"
-#include "network/cni_hook.h"
 #include "network/network_flags.h"
 #include "network/port_list.h"
 
@@ -34,7 +33,7 @@ class NetworkFlagsTest : public ::testing::Test {
   }
 
   static Json with_flags(const NetworkFlags& flags, const Json& config = Json::parse(oci::default_spec(false))) {
-    return Json::parse(add_networking(config.dump(), flags));
+    return Json::parse(add_networking(config.dump(), flags, cni_hook()));
   }
 
   static std::string error_of(const NetworkFlags& flags) {

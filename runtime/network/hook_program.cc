@@ -1,4 +1,4 @@
-#include "network/cni_hook.h"
+#include "network/hook_program.h"
 
 #include <unistd.h>
 
@@ -19,25 +19,25 @@ std::string own_directory() {
 
 }  // namespace
 
-std::string find_cni_hook() {
+std::string find_hook(const std::string& name, const char* variable) {
   std::vector<std::string> places;
-  const char* named = std::getenv("BERTH_CNI_HOOK");
+  const char* named = std::getenv(variable);
   if (named != nullptr && *named != '\0') {
     // Hooks have absolute paths, whatever the directory they are run in.
     places.push_back(std::filesystem::absolute(named).string());
   } else {
     const auto here = own_directory();
-    places.push_back(here + "/cni-hook");
-    places.push_back((std::filesystem::path(here) / "../libexec/berth/cni-hook").lexically_normal().string());
-    places.push_back("/usr/local/libexec/berth/cni-hook");
+    places.push_back(here + "/" + name);
+    places.push_back((std::filesystem::path(here) / "../libexec/berth" / name).lexically_normal().string());
+    places.push_back("/usr/local/libexec/berth/" + name);
   }
   std::string list;
   for (const auto& place : places) {
     if (::access(place.c_str(), X_OK) == 0) return place;
     list += (list.empty() ? "" : ", ") + place;
   }
-  throw std::runtime_error("--network and --publish need the cni-hook program, which is not in " + list +
-                           " (BERTH_CNI_HOOK can name it)");
+  throw std::runtime_error("--network and --publish need the " + name + " program, which is not in " + list + " (" +
+                           variable + " can name it)");
 }
 
 }  // namespace berth::runtime

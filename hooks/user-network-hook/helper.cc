@@ -1,0 +1,58 @@
+#include "helper.h"
+
+#include <poll.h>
+#include <signal.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <stdexcept>
+
+#include "base/error.h"
+#include "base/fd.h"
+#include "base/file.h"
+
+namespace berth::user_network_hook {
+namespace {
+
+constexpr int kPatience = 5000;  // ms
+
+/// Empty if there is no such file: nothing to read is nothing to end.
+std::string read_if_present(const std::string& path) {
+  try {
+    return base::read_file(path);
+  } catch (const base::SystemError& error) {
+    if (error.code() != ENOENT && error.code() != ESRCH) throw;
+    return "";
+  }
+}
+
+bool ends_after(const base::Fd& pidfd, int signal) {
+  ::syscall(SYS_pidfd_send_signal, pidfd.get(), signal, nullptr, 0);
+  pollfd entry{pidfd.get(), POLLIN, 0};
+  return ::poll(&entry, 1, kPatience) > 0;
+}
+
+}  // namespace
+
+void stop(const Order& order) {
+  const auto pid = static_cast<pid_t>(std::strtol(read_if_present(order.pid_file()).c_str(), nullptr, 10));
+  if (pid <= 0) return;
+  const base::Fd pidfd(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
+  if (!pidfd) return;
+  // The number may belong to another process by now.
+  const auto command_line = read_if_present("/proc/" + std::to_string(pid) + "/cmdline");
+  if (command_line.find(order.directory + "/network.") == std::string::npos) return;
+  if (ends_after(pidfd, SIGTERM) || ends_after(pidfd, SIGKILL)) return;
+  throw std::runtime_error(order.program + ": process " + std::to_string(pid) + " does not end");
+}
+
+std::string failure_text(const Order& order, const std::string& status, const std::string& said) {
+  std::string text = order.program.substr(order.program.rfind('/') + 1) + ": " + status + ": " + said;
+  while (text.ends_with('\n')) text.pop_back();
+  std::replace(text.begin(), text.end(), '\n', ' ');
+  return text;
+}
+
+}  // namespace berth::user_network_hook
