@@ -96,8 +96,14 @@ TEST_F(RuntimeKilledTest, Create) {
   EXPECT_GT(points, 20);
 }
 
-TEST_F(RuntimeKilledTest, CreateWithAUserNamespace) {
-  const auto path = bundle({"sleep", "1000"}, use_user_namespace);
+TEST_F(RuntimeKilledTest, CreateWithUserAndTimeNamespacesAndAnIdMappedMount) {
+  const auto path = bundle({"sleep", "1000"}, [&](Json& spec) {
+    use_user_namespace(spec);
+    if (exists("/proc/self/ns/time")) spec["linux"]["namespaces"].push_back({{"type", "time"}});
+    base::make_directories(scratch() + "/shared", 0755);
+    spec["mounts"].push_back(
+        {{"destination", "/www"}, {"type", "bind"}, {"source", scratch() + "/shared"}, {"options", {"bind", "idmap"}}});
+  });
   EXPECT_GT(kill_everywhere({"create", "--bundle", path, kId}), 20);
 }
 
@@ -117,6 +123,16 @@ TEST_F(RuntimeKilledTest, Delete) {
     must_berth({"run", "--detach", "--bundle", path, kId});
   });
   EXPECT_GT(points, 5);
+}
+
+TEST_F(RuntimeKilledTest, ExecPauseAndUpdate) {
+  // The kernel ends a PID namespace when the last of its processes is reaped: by somebody who does that all the time.
+  leave_orphans();
+  const auto path = bundle({"sleep", "1000"});
+  const auto run = [&] { must_berth({"run", "--detach", "--bundle", path, kId}); };
+  EXPECT_GT(kill_everywhere({"exec", "--detach", "--pid-file", scratch() + "/pid", kId, "sleep", "1000"}, run), 5);
+  EXPECT_GT(kill_everywhere({"pause", kId}, run), 0);
+  EXPECT_GT(kill_everywhere({"update", "--memory", "64m", kId}, run), 3);
 }
 
 /// A create whose hook is at work, and writes down what it does.

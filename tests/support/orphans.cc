@@ -46,6 +46,10 @@ void adopt_orphans() {
   base::check(::prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0), "become a subreaper");
 }
 
+void leave_orphans() {
+  base::check(::prctl(PR_SET_CHILD_SUBREAPER, 0, 0, 0, 0), "stop being a subreaper");
+}
+
 std::vector<std::string> living_orphans() {
   for (int round = 0; round < 2000; ++round) {
     reap_the_dead();

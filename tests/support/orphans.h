@@ -8,6 +8,8 @@ namespace berth::test {
 /// Makes this process the one that adopts the orphans of what it runs, so that a runtime that leaves a process behind
 /// is found out: what a runtime started and did not end is a child of the test then.
 void adopt_orphans();
+/// Leaves them to the machine's init again.
+void leave_orphans();
 
 /// The children of this process that still live after some patience, as "PID COMMAND LINE"; those that have ended are
 /// reaped. For moments at which the test runs nothing itself.
