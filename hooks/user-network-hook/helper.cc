@@ -28,6 +28,12 @@ std::string read_if_present(const std::string& path) {
   }
 }
 
+/// The number may belong to another process by now.
+bool is_ours(const Order& order, pid_t pid) {
+  const auto command_line = read_if_present("/proc/" + std::to_string(pid) + "/cmdline");
+  return command_line.find(order.directory + "/network.") != std::string::npos;
+}
+
 bool ends_after(const base::Fd& pidfd, int signal) {
   ::syscall(SYS_pidfd_send_signal, pidfd.get(), signal, nullptr, 0);
   pollfd entry{pidfd.get(), POLLIN, 0};
@@ -38,14 +44,10 @@ bool ends_after(const base::Fd& pidfd, int signal) {
 
 void stop(const Order& order) {
   const auto pid = static_cast<pid_t>(std::strtol(read_if_present(order.pid_file()).c_str(), nullptr, 10));
-  if (pid <= 0) return;
-  const base::Fd pidfd(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
-  if (!pidfd) return;
-  // The number may belong to another process by now.
-  const auto command_line = read_if_present("/proc/" + std::to_string(pid) + "/cmdline");
-  if (command_line.find(order.directory + "/network.") == std::string::npos) return;
-  if (ends_after(pidfd, SIGTERM) || ends_after(pidfd, SIGKILL)) return;
-  throw std::runtime_error(order.program + ": process " + std::to_string(pid) + " does not end");
+  const base::Fd pidfd(pid > 0 ? static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)) : -1);
+  if (pidfd && is_ours(order, pid) && !ends_after(pidfd, SIGTERM) && !ends_after(pidfd, SIGKILL))
+    throw std::runtime_error(order.program + ": process " + std::to_string(pid) + " does not end");
+  for (const auto& file : {order.pid_file(), order.api_socket()}) base::remove_if_present(file);
 }
 
 std::string failure_text(const Order& order, const std::string& status, const std::string& said) {

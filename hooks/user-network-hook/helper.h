@@ -26,8 +26,8 @@ struct Order {
 void start_pasta(const Order& order);
 void start_slirp4netns(const Order& order);
 
-/// Ends the program that was started for the container in this directory, if it runs. Throws std::runtime_error if it
-/// does not end.
+/// Ends the program that was started for the container in this directory, if it runs, and removes its files. Throws
+/// std::runtime_error if it does not end.
 void stop(const Order& order);
 
 /// "pasta: exit status 1: WHAT IT SAID", on one line.

@@ -40,12 +40,22 @@ void attach(Order order, const oci::State& state) {
   rollback.dismiss();
 }
 
+oci::State read_state() {
+  constexpr const char* kInput = "the container's State from stdin";
+  const auto text = base::read_all(STDIN_FILENO, kInput);
+  try {
+    return oci::State::from_json(text);
+  } catch (const std::exception& error) {
+    throw std::runtime_error(std::string(kInput) + ": " + error.what());
+  }
+}
+
 void run(int argc, char** argv) {
   const std::string stage = argc > 1 ? argv[1] : "";
   if (argc != 4 || (stage != "createRuntime" && stage != "poststop"))
     throw std::runtime_error("usage: user-network-hook createRuntime|poststop PROGRAM DIRECTORY");
   ::umask(022);
-  const auto state = oci::State::from_json(base::read_all(STDIN_FILENO, "the container's State from stdin"));
+  const auto state = read_state();
   Order order;
   order.program = argv[2];
   order.directory = argv[3];

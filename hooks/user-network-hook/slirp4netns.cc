@@ -2,6 +2,7 @@
 #include <poll.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -24,6 +25,7 @@ using base::Json;
 namespace {
 
 constexpr int kPatience = 10'000;  // ms
+constexpr int kLastMoment = 500;   // ms
 constexpr int kReadyFd = 3;
 
 std::vector<std::string> command_line(const Order& order) {
@@ -82,6 +84,10 @@ void launch(const Order& order) {
   if (pid == 0) execute(order, log, theirs);
   theirs.reset();
   if (becomes_ready(ready)) return;
+  // Its descriptors are closed a moment before it can be waited for.
+  const base::Fd pidfd(check(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)), "open the pidfd of slirp4netns"));
+  pollfd end{pidfd.get(), POLLIN, 0};
+  ::poll(&end, 1, kLastMoment);
   int status = 0;
   const bool ended = ::waitpid(pid, &status, WNOHANG) == pid && WIFEXITED(status);
   ::lseek(log.get(), 0, SEEK_SET);

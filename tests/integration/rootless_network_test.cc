@@ -24,7 +24,7 @@ using base::Json;
 using ::testing::AllOf;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
-using ::testing::Not;
+using ::testing::StartsWith;
 
 constexpr const char* kId = "rootless-web";
 
@@ -220,6 +220,66 @@ TEST_F(RootlessNetworkTest, TheHookWorksUnderRuncToo) {
   EXPECT_EQ("hello from a user\n", page(8080));
   must_run(as_user({system_program("runc"), "delete", "--force", kId}), options);
   expect_nothing_left();
+}
+
+/// The hook alone.
+class UserNetworkHookTest : public Sandbox {
+ protected:
+  static base::CommandResult hook(const std::vector<std::string>& arguments, const std::string& state) {
+    std::vector<std::string> words{built("user-network-hook")};
+    words.insert(words.end(), arguments.begin(), arguments.end());
+    RunOptions options;
+    options.input = state;
+    return run(words, options);
+  }
+
+  void expect_refused(const std::vector<std::string>& arguments, const std::string& state, const std::string& text) {
+    const auto result = hook(arguments, state);
+    EXPECT_EQ(1, result.exit_status);
+    EXPECT_THAT(result.error, AllOf(StartsWith("user-network-hook: "), HasSubstr(text)));
+    EXPECT_TRUE(std::filesystem::is_empty(directory()));
+  }
+
+  std::string directory() const {
+    base::make_directories(scratch() + "/state", 0700);
+    return scratch() + "/state";
+  }
+
+  static std::string state(pid_t pid, const Json& annotations) {
+    Json json{{"ociVersion", "1.3.0"}, {"id", "c1"}, {"status", "creating"}, {"bundle", "/"}};
+    if (pid != 0) json["pid"] = pid;
+    json["annotations"] = annotations;
+    return json.dump();
+  }
+};
+
+TEST_F(UserNetworkHookTest, BadInputIsRefused) {
+  const Json ports{{"org.berth.ports", "8080:80"}};
+  const std::vector<std::string> create{"createRuntime", "/nowhere/pasta", directory()};
+  expect_refused({}, state(1, ports), "usage: user-network-hook createRuntime|poststop PROGRAM DIRECTORY");
+  expect_refused({"poststart", "/usr/bin/pasta", directory()}, state(1, ports), "usage: ");
+  expect_refused(create, "{", "the container's State from stdin: parse error");
+  expect_refused(create, state(0, ports), "the State of container c1 has no pid");
+  expect_refused(create, state(1, {{"org.berth.ports", "8080"}}), "org.berth.ports");
+  expect_refused(create, state(1, ports), "run /nowhere/pasta: no such file or directory");
+}
+
+TEST_F(UserNetworkHookTest, AProgramThatFailsIsQuotedAndWhatItLeftIsRemoved) {
+  for (const char* name : {"pasta", "slirp4netns"}) {
+    const auto program = write(name, "#!/bin/sh\necho out of cables >&2\nexit 3\n");
+    ::chmod(program.c_str(), 0755);
+    const auto result =
+        hook({"createRuntime", program, directory()}, state(::getpid(), {{"org.berth.ports", "8080:80"}}));
+    EXPECT_EQ(1, result.exit_status);
+    EXPECT_EQ("user-network-hook: " + std::string(name) + ": exit status 3: out of cables\n", result.error);
+    EXPECT_TRUE(std::filesystem::is_empty(directory()));
+  }
+}
+
+TEST_F(UserNetworkHookTest, WhatAsksForNothingAndWhatIsGoneIsNoFailure) {
+  EXPECT_TRUE(hook({"createRuntime", "/nowhere/pasta", directory()}, state(1, Json::object())).ok());
+  EXPECT_TRUE(hook({"poststop", "/nowhere/pasta", directory()}, state(0, {{"org.berth.ports", "8080:80"}})).ok());
+  EXPECT_TRUE(hook({"poststop", "/nowhere/pasta", scratch() + "/gone"}, state(0, Json::object())).ok());
 }
 
 }  // namespace
