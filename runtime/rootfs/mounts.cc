@@ -57,6 +57,18 @@ std::string recursive_options(const oci::Mount& mount) {
   return names;
 }
 
+/// A tmpfs without a mode has that of the directory it hides. Where there was none, it has the file system's own
+/// default: everybody may write there.
+void add_mode_of(const base::Fd& hidden, std::vector<std::string>& data) {
+  const auto is_mode = [](const std::string& option) { return option.starts_with("mode="); };
+  if (!hidden || std::any_of(data.begin(), data.end(), is_mode)) return;
+  struct stat info {};
+  base::check(::fstat(hidden.get(), &info), "stat");
+  char mode[16];
+  std::snprintf(mode, sizeof mode, "mode=%o", info.st_mode & 07777U);
+  data.emplace_back(mode);
+}
+
 void apply_to_tree(const base::Fd& mount, const AttributeChange& change, const oci::Mount& configured) {
   if (!change.any()) return;
   try {
@@ -176,17 +188,14 @@ void Mounts::bind(const base::Fd& root, Entry& entry) const {
 
 void Mounts::mount_file_system(const base::Fd& root, Entry& entry) {
   const oci::Mount& configured = *entry.mount;
-  const base::Fd target = open_target(root, configured, {});
   MountOptions& options = entry.options;
   auto data = options.data;
-  const auto has_mode = [](const std::string& option) { return option.rfind("mode=", 0) == 0; };
-  if (configured.type == "tmpfs" && std::none_of(data.begin(), data.end(), has_mode)) {
-    struct stat info {};
-    base::check(::fstat(target.get(), &info), "stat", configured.destination);
-    char mode[16];
-    std::snprintf(mode, sizeof mode, "mode=%o", info.st_mode & 07777U);
-    data.emplace_back(mode);
+  base::Fd hidden;
+  if (configured.type == "tmpfs") {
+    hidden = try_open_in_root(root, clean_path(configured.destination));
+    add_mode_of(hidden, data);
   }
+  const base::Fd target = open_target(root, configured, {});
   const std::string& label = config_.linux_.mount_label;
   if (!label.empty() && takes_context(configured.type)) data.push_back("context=" + label);
   const bool wait = options.attributes.read_only() && is_filled_later(configured);
@@ -208,7 +217,7 @@ void Mounts::mount_file_system(const base::Fd& root, Entry& entry) {
     base::check(::setxattr(mount.proc_path().c_str(), "security.selinux", label.data(), label.size(), 0),
                 "set the SELinux label of", configured.destination);
   }
-  if (options.copy_up) copy_tree(target, mount);
+  if (options.copy_up && hidden) copy_tree(target, mount);
   attach(mount, target);
   require_mounted_at(root, configured, mount);
   for (const uint64_t flags : options.propagation) set_propagation(mount, flags);

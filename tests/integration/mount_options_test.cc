@@ -122,6 +122,23 @@ TEST_F(MountOptionsTest, FlagsOfTheFileSystemAreItsOwn) {
   EXPECT_EQ(success("rw,relatime rw,nr_inodes=7\n"), ours(tmpfs({"defaults", "", "nr_inodes=7"}), super));
 }
 
+TEST_F(MountOptionsTest, ATmpfsHasTheModeOfTheDirectoryBelowItOrItsOwnDefault) {
+  for (const Json& options : {Json{"nosuid"}, Json{"tmpcopyup"}}) {
+    SCOPED_TRACE(options.dump());
+    const std::string name = "/missing-" + options[0].get<std::string>();
+    const auto edit = [&](const std::string& destination) {
+      return [=](Json& spec) {
+        spec["mounts"].push_back(
+            {{"destination", destination}, {"type", "tmpfs"}, {"source", "tmpfs"}, {"options", options}});
+      };
+    };
+    expect_same("stat -c %a " + name, edit(name));
+    EXPECT_EQ(success("1777\n"), ours(edit(name + "-too"), "stat -c %a " + name + "-too"));
+    expect_same("stat -c %a /root", edit("/root"));
+    EXPECT_EQ(success("755\n"), ours(edit("/root"), "stat -c %a /root"));
+  }
+}
+
 TEST_F(MountOptionsTest, PropagationIsSetInTheOrderOfTheOptions) {
   for (const Json& options :
        {Json{"bind", "private"}, Json{"rbind", "rprivate"}, Json{"bind", "shared"}, Json{"rbind", "rshared"},
