@@ -14,11 +14,15 @@ Image EngineTest::image_;
 std::string EngineTest::missing_;
 
 const base::CommandResult& Transcript::command(const std::string& what, const base::CommandResult& result) {
-  fact(what, result.timed_out ? "timed out" : result.status_text());
+  status(what, result);
   text_ += result.output;
   if (!result.output.empty() && result.output.back() != '\n') text_ += '\n';
-  details_ += what + ": " + result.error + "\n";
   return result;
+}
+
+void Transcript::status(const std::string& what, const base::CommandResult& result) {
+  fact(what, result.timed_out ? "timed out" : result.status_text());
+  details_ += what + ": " + result.error + "\n";
 }
 
 void Transcript::fact(const std::string& what, const std::string& value) {

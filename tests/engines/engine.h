@@ -26,6 +26,8 @@ class Transcript {
  public:
   /// How a command ended, and what it printed on stdout. Returns its result, for more facts.
   const base::CommandResult& command(const std::string& what, const base::CommandResult& result);
+  /// Only how it ended: what it printed has identifiers.
+  void status(const std::string& what, const base::CommandResult& result);
   void fact(const std::string& what, const std::string& value);
 
   const std::string& text() const { return text_; }
