@@ -40,7 +40,9 @@ std::string find_program(const std::string& name, const std::vector<std::string>
   if (name.find('/') != std::string::npos) {
     const int error = executable(name);
     if (error == 0) return name;
-    const bool found = error == EISDIR || error == EACCES;
+    // Docker looks for the first text from 23 on, for the second before: exit status 126.
+    if (error == EISDIR) throw failure(name, "is a directory: permission denied");
+    const bool found = error == EACCES;
     throw failure(name, (found ? "" : "stat " + name + ": ") + base::errno_text(error));
   }
   const std::string path = path_variable(env);

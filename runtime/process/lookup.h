@@ -7,7 +7,7 @@ namespace berth::runtime {
 
 /// The program that `name` (args[0]) means in the calling process' root, by PATH of `env`. Throws std::runtime_error
 /// with the texts that clients match: `exec: "nope": executable file not found in $PATH`, `exec: "/nope": stat /nope:
-/// no such file or directory`, `exec: "/etc": is a directory`, `exec: "/x": permission denied`.
+/// no such file or directory`, `exec: "/etc": is a directory: permission denied`, `exec: "/x": permission denied`.
 std::string find_program(const std::string& name, const std::vector<std::string>& env);
 
 }  // namespace berth::runtime

@@ -211,7 +211,7 @@ TEST_F(ContainerTest, NamespacesAreJoinedByPath) {
 TEST_F(ContainerTest, ErrorsAreThoseThatClientsMatch) {
   expect_failure(spec_of({"nope"}), "exec: \\\"nope\\\": executable file not found in $PATH");
   expect_failure(spec_of({"/nope"}), "stat /nope: no such file or directory");
-  expect_failure(spec_of({"/etc"}), "exec: \\\"/etc\\\": is a directory");
+  expect_failure(spec_of({"/etc"}), "exec: \\\"/etc\\\": is a directory: permission denied");
   expect_failure(spec_of({"/etc/passwd"}), "exec: \\\"/etc/passwd\\\": permission denied");
   Json mount = spec_of({"true"});
   mount["mounts"].push_back(

@@ -135,7 +135,7 @@ TEST_F(ExecTest, FailuresAreStatus255AndNameTheProgram) {
   run_container("c");
   expect_error({"exec", "c", "nope"}, R"(exec: \"nope\": executable file not found in $PATH)");
   expect_error({"exec", "c", "/nope"}, R"(exec: \"/nope\": stat /nope: no such file or directory)");
-  expect_error({"exec", "c", "/etc"}, R"(exec: \"/etc\": is a directory)");
+  expect_error({"exec", "c", "/etc"}, R"(exec: \"/etc\": is a directory: permission denied)");
   expect_error({"exec", "c", "/etc/passwd"}, R"(exec: \"/etc/passwd\": permission denied)");
   expect_error({"exec", "--cwd", "/nope", "c", "true"}, R"(chdir to cwd (\"/nope\"))");
   expect_error({"exec", "--user", "1x", "c", "true"}, "1x");
