@@ -1,11 +1,14 @@
 #include "engines/engine.h"
 
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <stdexcept>
 
+#include "base/error.h"
 #include "base/file.h"
 #include "base/json.h"
+#include "base/text.h"
 
 namespace berth::test {
 
@@ -72,6 +75,16 @@ void EngineTest::expect_same(const Scenario& scenario, const std::string& expect
   Transcript of_berth;
   scenario(berth(), of_berth);
   EXPECT_EQ(of_berth.text(), of_runc.text()) << "with berth\n" << of_berth.details();
+}
+
+base::CommandResult EngineTest::in_terminal(const std::vector<std::string>& argv) {
+  // Its input has no end: a client may go at that, whatever the container has still to say.
+  const std::string input = host().scratch() + "/terminal-input";
+  if (::mkfifo(input.c_str(), 0600) != 0 && errno != EEXIST) base::throw_errno("make the fifo " + input);
+  auto result = run({"sh", "-c", "exec script --quiet --return --command \"$1\" /dev/null <>\"$2\"", "sh",
+                     base::join(argv, " "), input});
+  std::erase(result.output, '\r');
+  return result;
 }
 
 std::string EngineTest::shipped_configuration(const std::string& name) {

@@ -4,7 +4,6 @@
 
 #include "base/file.h"
 #include "base/json.h"
-#include "base/text.h"
 #include "engines/engine.h"
 #include "support/limits.h"
 
@@ -104,19 +103,16 @@ TEST_F(PodmanTest, RunPassesOutputExitStatusAndSettingsOn) {
                        run_container(runtime, {"--rm", "--uidmap", "0:100000:1000", "--gidmap", "0:100000:1000"},
                                      {"sh", "-c", "id -u; tr -s ' ' < /proc/self/uid_map; stat -c %u /www"}));
     transcript.command("run with a terminal",
-                       run({"script", "--quiet", "--return", "--command",
-                            base::join(command({"run", "--rm", "--tty", "--cgroup-parent", host().cgroup_parent(),
-                                                image().reference, "tty"},
-                                               runtime.name),
-                                       " "),
-                            "/dev/null"}));
+                       in_terminal(command({"run", "--rm", "--interactive", "--tty", "--cgroup-parent",
+                                            host().cgroup_parent(), image().reference, "tty"},
+                                           runtime.name)));
   };
   expect_same(scenario,
               "run: exit status 3\nhello\n"
               "run with settings: exit status 0\n/www\nblue\n1000\nbox\nread-only\nbound read-only\ntmpfs\n0\n"
               "CapBnd:\t0000000000000000\nSeccomp:\t2\n1024k\n"
               "run in a user namespace: exit status 0\n0\n 0 100000 1000\n0\n"
-              "run with a terminal: exit status 0\n/dev/pts/0\r\n");
+              "run with a terminal: exit status 0\n/dev/pts/0\n");
 }
 
 TEST_F(PodmanTest, AContainerIsStartedExecutedInStoppedAndRemoved) {
