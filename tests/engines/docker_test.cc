@@ -1,4 +1,6 @@
 // dockerd drives the runtime through containerd's shim, with its own networks.
+#include <regex>
+
 #include "base/file.h"
 #include "base/json.h"
 #include "engines/engine.h"
@@ -184,13 +186,13 @@ TEST_F(DockerTest, WhatCannotBeExecutedHasTheExitStatusOfAShell) {
               "start: exit status 0\nexec: exit status 126\n");
 }
 
-TEST_F(DockerTest, LimitsReachTheContainerChangeAndAreReported) {
+TEST_F(DockerTest, LimitsReachTheContainerAndChange) {
   if (on_cgroup_v2()) GTEST_SKIP() << "the names of the files are those of cgroup v1";
   const auto scenario = [](const Runtime& runtime, Transcript& transcript) {
     const std::string name = "limits-" + runtime.name;
     start(runtime, transcript,
           {"--name", name, "--memory", "32m", "--memory-swap", "64m", "--pids-limit", "50", "--cpus", "0.5", "--ulimit",
-           "nofile=100:200", "--oom-score-adj", "500"},
+           "nofile=100:100", "--oom-score-adj", "500"},
           {"sleep", "1000"});
     const auto show = [&] {
       transcript.command("limits", docker({"exec", name, "sh", "-c",
@@ -200,7 +202,6 @@ TEST_F(DockerTest, LimitsReachTheContainerChangeAndAreReported) {
     show();
     transcript.status("update", docker({"update", "--memory", "48m", "--pids-limit", "60", "--cpus", "0.25", name}));
     show();
-    transcript.command("stats", docker({"stats", "--no-stream", "--format", "{{.PIDs}}", name}));
     const auto top = docker({"top", name, "-o", "pid,args"});
     transcript.fact("top", top.output.find("sleep 1000") == std::string::npos ? top.error : "has it");
     remove(name);
@@ -208,7 +209,19 @@ TEST_F(DockerTest, LimitsReachTheContainerChangeAndAreReported) {
   expect_same(scenario,
               "start: exit status 0\nlimits: exit status 0\n33554432\n50\n50000\n100\n500\n"
               "update: exit status 0\nlimits: exit status 0\n50331648\n60\n25000\n100\n500\n"
-              "stats: exit status 0\n1\ntop: has it\n");
+              "top: has it\n");
+}
+
+TEST_F(DockerTest, UsageIsReported) {
+  if (!shim_is_blind().empty()) GTEST_SKIP() << shim_is_blind();
+  const auto scenario = [](const Runtime& runtime, Transcript& transcript) {
+    const std::string name = "stats-" + runtime.name;
+    start(runtime, transcript, {"--name", name, "--memory", "32m"}, {"sleep", "1000"});
+    const auto stats = docker({"stats", "--no-stream", "--format", "{{.PIDs}} {{.MemUsage}}", name});
+    transcript.fact("stats", std::regex_replace(stats.output, std::regex("[0-9.]+[KM]iB /"), "some /"));
+    remove(name);
+  };
+  expect_same(scenario, "start: exit status 0\nstats: 1 some / 32MiB\n\n");
 }
 
 TEST_F(DockerTest, APublishedPortAnswers) {

@@ -9,6 +9,7 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "base/text.h"
+#include "support/limits.h"
 
 namespace berth::test {
 
@@ -75,6 +76,10 @@ void EngineTest::expect_same(const Scenario& scenario, const std::string& expect
   Transcript of_berth;
   scenario(berth(), of_berth);
   EXPECT_EQ(of_berth.text(), of_runc.text()) << "with berth\n" << of_berth.details();
+}
+
+std::string EngineTest::shim_is_blind() {
+  return every_hierarchy_is_mounted() ? "" : "a cgroup hierarchy is not mounted, and containerd's shim wants them all";
 }
 
 base::CommandResult EngineTest::in_terminal(const std::vector<std::string>& argv) {

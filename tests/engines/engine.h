@@ -72,6 +72,10 @@ class EngineTest : public ::testing::Test {
   /// With runc the scenario's transcript is `expected`, and with berth it is what it was with runc.
   static void expect_same(const Scenario& scenario, const std::string& expected);
 
+  /// Why containerd's shim (and Docker, by it) knows no usage and no OOM kills here, whatever the runtime is; "" if it
+  /// does.
+  static std::string shim_is_blind();
+
   /// Runs a command, words of which may need quotes for a shell, in a terminal of script(1). Its output has plain line
   /// ends.
   static base::CommandResult in_terminal(const std::vector<std::string>& argv);

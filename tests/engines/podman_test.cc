@@ -22,7 +22,7 @@ class PodmanTest : public EngineTest {
     // Podman asks for the highest limits that there are; that may be more than our own.
     base::write_file_atomic(std::string(kDropIns) + "/90-test.conf",
                             "[containers]\ndefault_ulimits = [\"nofile=1024:1024\", \"nproc=1024:1024\"]\n"
-                            "[engine]\nnetwork_backend = \"netavark\"\n",
+                            "[network]\nnetwork_backend = \"netavark\"\n",
                             0644);
     must_run(command({"load", "--quiet", "--input", image().archive}));
   }
@@ -173,7 +173,7 @@ TEST_F(PodmanTest, LimitsReachTheContainer) {
     transcript.command(
         "run", run_container(runtime,
                              {"--rm", "--memory", "32m", "--pids-limit", "50", "--cpus", "0.5", "--ulimit",
-                              "nofile=100:200", "--ulimit", "nproc=1024:1024", "--oom-score-adj", "500"},
+                              "nofile=100:100", "--ulimit", "nproc=1024:1024", "--oom-score-adj", "500"},
                              {"sh", "-c",
                               "cd /sys/fs/cgroup; cat memory/memory.limit_in_bytes pids/pids.max cpu/cpu.cfs_quota_us; "
                               "ulimit -n; cat /proc/self/oom_score_adj"}));

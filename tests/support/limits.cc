@@ -14,6 +14,18 @@ bool on_cgroup_v2() {
   return std::filesystem::exists("/sys/fs/cgroup/cgroup.controllers");
 }
 
+bool every_hierarchy_is_mounted() {
+  std::ifstream cgroups("/proc/self/cgroup");
+  for (std::string line; std::getline(cgroups, line);) {
+    const auto first = line.find(':');
+    const std::string controllers = line.substr(first + 1, line.find(':', first + 1) - first - 1);
+    const bool named = controllers.starts_with("name=");
+    if (controllers.empty() || std::filesystem::exists("/sys/fs/cgroup/" + controllers.substr(named ? 5 : 0))) continue;
+    return false;
+  }
+  return true;
+}
+
 std::string cgroup_directory_of(pid_t pid, const std::string& controller) {
   std::istringstream lines(base::read_file("/proc/" + std::to_string(pid) + "/cgroup"));
   for (std::string line; std::getline(lines, line);) {

@@ -9,6 +9,10 @@ namespace berth::test {
 /// True where the machine's cgroups are version 2 and nothing else.
 bool on_cgroup_v2();
 
+/// False if this machine has a v1 hierarchy that is mounted nowhere here. Programs that look for all of a process'
+/// cgroups give up then.
+bool every_hierarchy_is_mounted();
+
 /// The directory of a process' cgroup: in the hierarchy of `controller` on v1, the only one on v2.
 std::string cgroup_directory_of(pid_t pid, const std::string& controller);
 
