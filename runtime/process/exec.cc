@@ -124,6 +124,17 @@ base::Fd open_init(const Record& record) {
   return pidfd;
 }
 
+/// A process that waits for its start still is one of ours, which none but root may look into.
+base::Fd open_root(const Record& record) {
+  try {
+    return base::open_file("/proc/" + std::to_string(record.pid) + "/root", O_PATH | O_DIRECTORY);
+  } catch (const base::SystemError& error) {
+    if (error.code() != EACCES) throw;
+    throw ExecError("cannot exec in a container that is not started without root's rights: " +
+                    std::string(error.what()));
+  }
+}
+
 struct Joined {
   pid_t pid = -1;
   base::Fd pidfd;
@@ -244,7 +255,7 @@ int exec_container(Store& store, const ExecOptions& options, const oci::Process&
                       config.linux_,
                       options,
                       open_init(record),
-                      base::open_file("/proc/" + std::to_string(record.pid) + "/root", O_PATH | O_DIRECTORY),
+                      open_root(record),
                       namespaces_of(config),
                       theirs,
                       seccomp ? &*seccomp : nullptr,

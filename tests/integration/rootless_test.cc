@@ -71,6 +71,10 @@ TEST_F(RootlessTest, AContainerIsTheSameAsWithRunc) {
 TEST_F(RootlessTest, ItLivesThroughEveryCommand) {
   const auto path = user_bundle({"sleep", "1000"}, [](Json& spec) { spec["process"]["oomScoreAdj"] = 77; });
   must_user_berth({"create", "--bundle", path, "rootless-life"});
+  // Its process is not to be traced: secrets of the caller's environment are still in its memory.
+  const auto early = user_berth({"exec", "rootless-life", "true"});
+  EXPECT_EQ(255, early.exit_status);
+  EXPECT_THAT(early.error, HasSubstr("cannot exec in a container that is not started without root's rights"));
   must_user_berth({"start", "rootless-life"});
   EXPECT_EQ("running", Json::parse(must_user_berth({"state", "rootless-life"}))["status"]);
   EXPECT_EQ("77\n", must_user_berth({"exec", "rootless-life", "cat", "/proc/1/oom_score_adj"}));
