@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/json.h"
+#include "support/killed.h"
 #include "support/orphans.h"
 #include "support/programs.h"
 #include "support/user.h"
@@ -87,6 +88,21 @@ TEST_F(RootlessTest, ItLivesThroughEveryCommand) {
   }));
   must_user_berth({"delete", "rootless-life"});
   expect_nothing_left();
+}
+
+TEST_F(RootlessTest, KilledAtAnyPointOfACreateItIsRemovedByForce) {
+  const auto create = user_berth_command({"create", "--bundle", user_bundle({"sleep", "1000"}), "rootless-killed"});
+  for (int nth = 1;; ++nth) {
+    const auto killed = kill_before_effect(create, nth);
+    EXPECT_EQ("", killed.output) << "it was to work, had it not been killed";
+    const auto result = user_berth({"delete", "--force", "rootless-killed"});
+    EXPECT_TRUE(result.ok()) << killed.at << ": " << result.error;
+    EXPECT_EQ("", result.error) << killed.at;
+    expect_nothing_left();
+    if (killed.killed && !HasFailure()) continue;
+    EXPECT_GT(nth, 20);
+    return;
+  }
 }
 
 TEST_F(RootlessTest, WhatTheUserCanReadIsBoundAndWhatHeCannotIsNamed) {
