@@ -195,6 +195,7 @@ void Creation::clone_init() {
   Mounts mounts(config_, record_.cgroups);
   auto [ours, theirs] = SyncChannel::make_pair();
   sync_ = std::move(ours);
+  const base::Fd cgroup_directory = cgroup_->directory();
   InitContext context{config_,
                       namespaces,
                       mounts,
@@ -205,9 +206,9 @@ void Creation::clone_init() {
                       state("creating", 0),
                       options_.no_pivot,
                       options_.no_new_keyring,
-                      options_.inherited};
+                      options_.inherited,
+                      cgroup_->can_be_entered() ? cgroup_.get() : nullptr};
 
-  const base::Fd cgroup_directory = cgroup_->directory();
   base::Fd pidfd;
   const pid_t pid = clone_process(clone_flags_of(namespaces), cgroup_directory.get(), pidfd);
   if (pid == 0) {
@@ -218,7 +219,7 @@ void Creation::clone_init() {
   rollback_.add("kill the init process", [this] { kill_init(); });
   take_over(pid, std::move(pidfd));
   theirs.close();
-  if (!cgroup_directory) cgroup_->join(pid);
+  if (!cgroup_directory && context.cgroup == nullptr) cgroup_->join(pid);
   if (resctrl_) join_resctrl(record_.resctrl, pid);
   reset_cpu_affinity(pid);
   sync_.send(Step::kStart);

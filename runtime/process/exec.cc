@@ -49,7 +49,8 @@ struct ExecContext {
   base::Fd console;
   base::Fd proc;  ///< The host's; empty unless there are labels to set.
   bool no_new_keyring = false;
-  base::Fd pidfd_socket;  ///< Empty: nobody wants one.
+  base::Fd pidfd_socket;     ///< Empty: nobody wants one.
+  Cgroup* cgroup = nullptr;  ///< To be entered first of all, or nullptr.
 };
 
 /// The namespaces in which the container differs from us. Joining our own user namespace again is refused by the
@@ -76,6 +77,7 @@ void join_namespaces(const ExecContext& context) {
     // Processes of the container must not trace us or use our descriptors while we join (CVE-2016-9962).
     ::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
     reset_signals();
+    if (context.cgroup != nullptr) context.cgroup->enter();
     context.sync.expect(Step::kStart);
     join_namespaces(context);
     continue_in_sibling(context.sync);
@@ -184,6 +186,7 @@ Joined start_process(const Record& record, ExecContext& context, SyncChannel our
   const auto& wanted = context.options.cgroup;
   const auto cgroup = Cgroup::open(wanted.empty() ? record.cgroups : subgroup_paths(record.cgroups, wanted));
   const base::Fd directory = cgroup->directory();
+  if (cgroup->can_be_entered()) context.cgroup = cgroup.get();
   Joined joined;
   const auto& initial = context.process.exec_cpu_affinity.initial;
   if (initial) set_cpu_affinity(0, *initial, "process.execCPUAffinity.initial");
@@ -195,7 +198,7 @@ Joined start_process(const Record& record, ExecContext& context, SyncChannel our
   context.sync.close();
   bool released = false;
   try {
-    if (!directory) cgroup->join(joined.pid);
+    if (!directory && context.cgroup == nullptr) cgroup->join(joined.pid);
     if (!record.resctrl.empty()) join_resctrl(record.resctrl, joined.pid);
     place_on_cpus(joined.pid, context.process.exec_cpu_affinity);
     ours.send(Step::kStart);

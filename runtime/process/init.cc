@@ -193,6 +193,7 @@ void run_init(InitContext& context) {
     // Nothing in a namespace we join may trace us or use our descriptors (CVE-2016-9962); exec makes us dumpable again.
     ::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
     reset_signals();
+    if (context.cgroup != nullptr) context.cgroup->enter();
     set_up(context);
     context.sync.send(Step::kReady);
     context.sync.expect(Step::kGo);

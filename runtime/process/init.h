@@ -3,6 +3,7 @@
 #include <string>
 
 #include "base/fd.h"
+#include "cgroups/cgroup.h"
 #include "oci/config.h"
 #include "oci/state.h"
 #include "process/inherited_fds.h"
@@ -26,6 +27,7 @@ struct InitContext {
   bool no_pivot = false;
   bool no_new_keyring = false;
   InheritedFds inherited;
+  Cgroup* cgroup = nullptr;  ///< To be entered first of all, or nullptr.
 };
 
 /// The flags for clone3. Where a user namespace or a second process is involved the child makes the other namespaces

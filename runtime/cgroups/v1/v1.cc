@@ -65,6 +65,10 @@ class V1Cgroup : public Cgroup {
   void join(pid_t pid) override {
     for (const auto& directory : directories_) base::write_existing(directory + "/cgroup.procs", std::to_string(pid));
   }
+  bool can_be_entered() const override { return true; }
+  void enter() override {
+    for (const auto& directory : directories_) base::write_existing(directory + "/tasks", "0");
+  }
 
   void apply(const oci::Resources& resources) override { apply_v1_limits(paths_, resources); }
 
