@@ -49,3 +49,42 @@ function(berth_executable name)
   add_dependencies(suite ${name})
   install(TARGETS ${name} RUNTIME DESTINATION "${ARG_DESTINATION}")
 endfunction()
+
+# berth_program(<name> SOURCES a.cc… [USES targets…] DESTINATION dir)
+# A program of the one executable that all CNI plugins, cnitool and cni-hook are (plugins/multicall): a name of it. Its
+# entry, NAME_main, is listed in plugins/multicall/programs.h.
+function(berth_program name)
+  cmake_parse_arguments(ARG "" "DESTINATION" "SOURCES;USES" ${ARGN})
+  string(REPLACE "-" "_" identifier "${name}")
+  berth_library(${identifier}_program SOURCES ${ARG_SOURCES} USES ${ARG_USES})
+  set_property(GLOBAL APPEND PROPERTY BERTH_PROGRAMS "${name}")
+  set_property(GLOBAL PROPERTY "BERTH_PROGRAM_${name}" "${ARG_DESTINATION}")
+endfunction()
+
+# Hard links of the executable TARGET under the names of all programs, in the build tree and where each is installed.
+# (/proc/self/exe of a hard link tells the name it was started by. Where the destination is another file system it is a
+# copy.)
+function(berth_link_programs target)
+  get_property(names GLOBAL PROPERTY BERTH_PROGRAMS)
+  foreach(name IN LISTS names)
+    set(link "${CMAKE_RUNTIME_OUTPUT_DIRECTORY}/${name}")
+    add_custom_command(OUTPUT "${link}"
+      COMMAND "${CMAKE_COMMAND}" -E rm -f "${link}"
+      COMMAND "${CMAKE_COMMAND}" -E create_hardlink "$<TARGET_FILE:${target}>" "${link}"
+      DEPENDS ${target} VERBATIM)
+    add_custom_target(${name} DEPENDS "${link}")
+    add_dependencies(suite ${name})
+    get_property(destination GLOBAL PROPERTY "BERTH_PROGRAM_${name}")
+    install(CODE "
+      set(directory \"\$ENV{DESTDIR}${destination}\")
+      if(NOT DEFINED BERTH_FIRST_PROGRAM)
+        file(INSTALL \"$<TARGET_FILE:${target}>\" DESTINATION \"\${directory}\" TYPE PROGRAM RENAME \"${name}\")
+        set(BERTH_FIRST_PROGRAM \"\${directory}/${name}\")
+      else()
+        file(MAKE_DIRECTORY \"\${directory}\")
+        file(REMOVE \"\${directory}/${name}\")
+        file(CREATE_LINK \"\${BERTH_FIRST_PROGRAM}\" \"\${directory}/${name}\" COPY_ON_ERROR)
+        message(STATUS \"Installing: \${directory}/${name}\")
+      endif()")
+  endforeach()
+endfunction()

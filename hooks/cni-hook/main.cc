@@ -17,6 +17,7 @@
 #include "plan.h"
 #include "settings.h"
 #include "stage.h"
+#include "plugins/multicall/programs.h"
 
 namespace berth::cni_hook {
 namespace {
@@ -69,7 +70,7 @@ void run(const std::string& argument) {
 }  // namespace
 }  // namespace berth::cni_hook
 
-int main(int argc, char** argv) {
+int berth::multicall::cni_hook_main(int argc, char** argv) {
   try {
     berth::cni_hook::run(argc > 1 ? argv[1] : "");
     return EXIT_SUCCESS;

@@ -13,6 +13,7 @@
 #include "base/rollback.h"
 #include "helper.h"
 #include "oci/state.h"
+#include "plugins/multicall/programs.h"
 
 namespace berth::user_network_hook {
 namespace {
@@ -65,7 +66,7 @@ void run(int argc, char** argv) {
 }  // namespace
 }  // namespace berth::user_network_hook
 
-int main(int argc, char** argv) {
+int berth::multicall::user_network_hook_main(int argc, char** argv) {
   try {
     berth::user_network_hook::run(argc, argv);
     return EXIT_SUCCESS;

@@ -4,8 +4,9 @@
 
 #include "daemon_main.h"
 #include "plugin.h"
+#include "plugins/multicall/programs.h"
 
-int main(int argc, char** argv) {
+int berth::multicall::dhcp_main(int argc, char** argv) {
   if (argc > 1 && std::strcmp(argv[1], "daemon") == 0) {
     return berth::dhcp::daemon_main(std::vector<std::string>(argv + 2, argv + argc));
   }

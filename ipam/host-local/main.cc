@@ -13,6 +13,7 @@
 #include "cni/plugin/directory.h"
 #include "cni/plugin/plugin.h"
 #include "config.h"
+#include "plugins/multicall/programs.h"
 
 namespace berth::host_local {
 namespace {
@@ -70,7 +71,7 @@ class HostLocal : public cni::Plugin {
 }  // namespace
 }  // namespace berth::host_local
 
-int main() {
+int berth::multicall::host_local_main(int, char**) {
   berth::host_local::HostLocal plugin;
   return berth::cni::run_plugin(plugin);
 }

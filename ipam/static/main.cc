@@ -4,6 +4,7 @@
 #include "cni/plugin/interface.h"
 #include "cni/plugin/plugin.h"
 #include "config.h"
+#include "plugins/multicall/programs.h"
 
 namespace berth::static_ipam {
 namespace {
@@ -39,7 +40,7 @@ class StaticPlugin : public cni::Plugin {
 }  // namespace
 }  // namespace berth::static_ipam
 
-int main() {
+int berth::multicall::static_main(int, char**) {
   berth::static_ipam::StaticPlugin plugin;
   return berth::cni::run_plugin(plugin);
 }

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <spawn.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -12,7 +13,9 @@
 #include <boost/asio/posix/stream_descriptor.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/write.hpp>
+#include <cstdio>
 #include <cstring>
+#include <string_view>
 
 #include "base/error.h"
 #include "base/fd.h"
@@ -33,6 +36,14 @@ Pipe make_pipe() {
   std::array<int, 2> ends;
   check(::pipe2(ends.data(), O_CLOEXEC), "create a pipe");
   return {Fd(ends[0]), Fd(ends[1])};
+}
+
+std::vector<char*> pointers(const std::vector<std::string>& words) {
+  std::vector<char*> result;
+  result.reserve(words.size() + 1);
+  for (const auto& word : words) result.push_back(const_cast<char*>(word.c_str()));
+  result.push_back(nullptr);
+  return result;
 }
 
 /// posix_spawn with clean signals, its own process group and no descriptors but the three given.
@@ -58,19 +69,44 @@ pid_t spawn(const Command& command, const Fd& in, const Fd& out, const Fd& err) 
   ::posix_spawnattr_setpgroup(&attributes, 0);
   ::posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETPGROUP);
 
-  std::vector<char*> argv;
-  for (const auto& word : command.argv) argv.push_back(const_cast<char*>(word.c_str()));
-  if (argv.empty()) argv.push_back(const_cast<char*>(command.path.c_str()));
-  argv.push_back(nullptr);
-  std::vector<char*> env;
-  for (const auto& entry : command.env) env.push_back(const_cast<char*>(entry.c_str()));
-  env.push_back(nullptr);
-
+  const auto argv = pointers(command.argv);
+  const auto env = pointers(command.env);
   pid_t pid = -1;
   const int failure = ::posix_spawn(&pid, command.path.c_str(), &actions, &attributes, argv.data(), env.data());
   ::posix_spawn_file_actions_destroy(&actions);
   ::posix_spawnattr_destroy(&attributes);
   if (failure != 0) throw SystemError("run " + command.path, failure);
+  return pid;
+}
+
+/// What posix_spawn does for a program, for a main() of our own. Nothing is thrown past here: what lies above on the
+/// stack is the parent's.
+[[noreturn]] void become(const Command& command, const Fd& in, const Fd& out, const Fd& err) noexcept {
+  constexpr int kNotStarted = 127;
+  struct sigaction action {};
+  action.sa_handler = SIG_DFL;
+  for (int signal = 1; signal < NSIG; ++signal) ::sigaction(signal, &action, nullptr);
+  sigset_t none;
+  ::sigemptyset(&none);
+  ::sigprocmask(SIG_SETMASK, &none, nullptr);
+  ::setpgid(0, 0);
+  if (::dup2(in.get(), 0) < 0 || ::dup2(out.get(), 1) < 0 || ::dup2(err.get(), 2) < 0) ::_exit(kNotStarted);
+  ::close_range(3, ~0U, 0);
+  if (!command.working_directory.empty() && ::chdir(command.working_directory.c_str()) != 0) ::_exit(kNotStarted);
+  auto argv = pointers(command.argv);
+  auto env = pointers(command.env);
+  environ = env.data();
+  ::prctl(PR_SET_NAME, command.path.c_str() + command.path.rfind('/') + 1);
+  const int status = command.main(static_cast<int>(command.argv.size()), argv.data());
+  std::fflush(nullptr);
+  ::_exit(status);
+}
+
+pid_t start(const Command& command, const Fd& in, const Fd& out, const Fd& err) {
+  if (command.main == nullptr) return spawn(command, in, out, err);
+  const pid_t pid = check(::fork(), "run", command.path);
+  if (pid == 0) become(command, in, out, err);
+  ::setpgid(pid, pid);  // whoever of the two comes first: its group can be signalled from now on
   return pid;
 }
 
@@ -178,68 +214,93 @@ std::vector<std::string> own_environment() {
   return env;
 }
 
-CommandResult run_command(const Command& command) {
-  const auto start = std::chrono::steady_clock::now();
-  CommandResult result;
+RunningCommand::RunningCommand(Command command) : command_(std::move(command)) {
+  if (command_.argv.empty()) command_.argv = {command_.path};
   Pipe in = make_pipe();
   Pipe out = make_pipe();
   Pipe err = make_pipe();
-  const pid_t pid = spawn(command, in.read_end, out.write_end, err.write_end);
-  in.read_end.reset();
-  out.write_end.reset();
-  err.write_end.reset();
-
-  const BlockedSigpipe no_sigpipe;
-  int status = 0;
-  bool reaped = false;
+  pid_ = start(command_, in.read_end, out.write_end, err.write_end);
+  in_ = std::move(in.write_end);
+  out_ = std::move(out.read_end);
+  err_ = std::move(err.read_end);
   try {
-    if (command.started) command.started(pid);
-    asio::io_context loop(1);
-    Capture output(loop, std::move(out.read_end), result.output, command.output_limit);
-    Capture error(loop, std::move(err.read_end), result.error, command.output_limit);
+    if (command_.started) command_.started(pid_);
+    write_what_fits();
+  } catch (...) {
+    abandon();
+    throw;
+  }
+}
 
-    stream_descriptor input(loop, in.write_end.release());
-    input.non_blocking(true);
-    asio::async_write(input, asio::buffer(command.input), [&](const boost::system::error_code&, size_t) {
+RunningCommand::~RunningCommand() {
+  abandon();
+}
+
+void RunningCommand::abandon() {
+  if (pid_ < 0) return;
+  ::kill(-pid_, SIGKILL);
+  ::waitpid(pid_, nullptr, 0);
+  pid_ = -1;
+}
+
+void RunningCommand::write_what_fits() {
+  const BlockedSigpipe no_sigpipe;
+  ::fcntl(in_.get(), F_SETFL, O_NONBLOCK);
+  const ssize_t size = ::write(in_.get(), command_.input.data(), command_.input.size());
+  if (size > 0) written_ = static_cast<size_t>(size);
+  if (written_ == command_.input.size()) in_.reset();
+}
+
+CommandResult RunningCommand::finish() {
+  CommandResult result;
+  const BlockedSigpipe no_sigpipe;
+  asio::io_context loop(1);
+  Capture output(loop, std::move(out_), result.output, command_.output_limit);
+  Capture error(loop, std::move(err_), result.error, command_.output_limit);
+
+  stream_descriptor input(loop);
+  if (in_) {
+    input.assign(in_.release());
+    const std::string_view rest = std::string_view(command_.input).substr(written_);
+    asio::async_write(input, asio::buffer(rest), [&](const boost::system::error_code&, size_t) {
       boost::system::error_code ignored;
       input.close(ignored);
     });
-
-    stream_descriptor ended(loop,
-                            check(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)), "open pidfd of", command.path));
-    asio::steady_timer timer(loop);
-    ended.async_wait(stream_descriptor::wait_read, [&](const boost::system::error_code&) {
-      // Not loop.stop(): that would drop what has been read and not yet been delivered.
-      boost::system::error_code ignored;
-      output.stop();
-      error.stop();
-      if (input.is_open()) input.cancel(ignored);
-      timer.cancel(ignored);
-    });
-    if (command.timeout) {
-      timer.expires_at(start + *command.timeout);
-      timer.async_wait([&](const boost::system::error_code& cancelled) {
-        if (cancelled) return;
-        result.timed_out = true;
-        ::kill(-pid, SIGKILL);
-      });
-    }
-    loop.run();
-    while (::waitpid(pid, &status, 0) < 0 && errno == EINTR) {
-    }
-    reaped = true;
-    output.drain();
-    error.drain();
-  } catch (...) {
-    if (!reaped) {
-      ::kill(-pid, SIGKILL);
-      ::waitpid(pid, &status, 0);
-    }
-    throw;
   }
+
+  stream_descriptor ended(loop,
+                          check(static_cast<int>(::syscall(SYS_pidfd_open, pid_, 0)), "open pidfd of", command_.path));
+  asio::steady_timer timer(loop);
+  ended.async_wait(stream_descriptor::wait_read, [&](const boost::system::error_code&) {
+    // Not loop.stop(): that would drop what has been read and not yet been delivered.
+    boost::system::error_code ignored;
+    output.stop();
+    error.stop();
+    if (input.is_open()) input.cancel(ignored);
+    timer.cancel(ignored);
+  });
+  if (command_.timeout) {
+    timer.expires_at(start_ + *command_.timeout);
+    timer.async_wait([&](const boost::system::error_code& cancelled) {
+      if (cancelled) return;
+      result.timed_out = true;
+      ::kill(-pid_, SIGKILL);
+    });
+  }
+  loop.run();
+  int status = 0;
+  while (::waitpid(pid_, &status, 0) < 0 && errno == EINTR) {
+  }
+  pid_ = -1;
+  output.drain();
+  error.drain();
   record_status(status, result);
-  result.duration = std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::steady_clock::now() - start);
+  result.duration = std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::steady_clock::now() - start_);
   return result;
+}
+
+CommandResult run_command(Command command) {
+  return RunningCommand(std::move(command)).finish();
 }
 
 }  // namespace berth::base

@@ -8,6 +8,8 @@
 #include <string>
 #include <vector>
 
+#include "base/fd.h"
+
 namespace berth::base {
 
 /// A program to run to its end with its three standard streams captured.
@@ -20,6 +22,9 @@ struct Command {
   std::optional<std::chrono::milliseconds> timeout;  ///< On expiry the program's whole process group is killed.
   size_t output_limit = 16 << 20;                    ///< Bytes kept of each stream; the rest is read and dropped.
   std::function<void(pid_t)> started;                ///< Called with its process id, and group's, before it gets input.
+  /// In place of executing the program: what its process is to do, as main() would, with `argv` (a fork of the caller,
+  /// which must have no other threads).
+  int (*main)(int argc, char** argv) = nullptr;
 };
 
 struct CommandResult {
@@ -38,9 +43,34 @@ struct CommandResult {
 /// The calling process' environment, "KEY=VALUE" each.
 std::vector<std::string> own_environment();
 
-/// Runs a program in a process group of its own and waits for it; no descriptor but 0, 1 and 2 is inherited, signal
-/// dispositions and mask are the defaults. Does not wait for grandchildren that keep the pipes open after it ended.
-/// Throws SystemError "run PATH: …" if it cannot be started.
-CommandResult run_command(const Command& command);
+/// A program that runs, in a process group of its own; no descriptor but 0, 1 and 2 is inherited, signal dispositions
+/// and mask are the defaults.
+class RunningCommand {
+ public:
+  /// Starts it, and gives it as much of its input as a pipe holds (64 KiB). Throws SystemError "run PATH: …" if it
+  /// cannot be started.
+  explicit RunningCommand(Command command);
+  /// Kills its process group if it was not waited for.
+  ~RunningCommand();
+  RunningCommand(const RunningCommand&) = delete;
+  RunningCommand& operator=(const RunningCommand&) = delete;
+
+  /// Gives it the rest of its input and waits for it; not for grandchildren that keep the pipes open after it ended. To
+  /// be called once.
+  CommandResult finish();
+
+ private:
+  void write_what_fits();
+  void abandon();
+
+  std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
+  Command command_;
+  size_t written_ = 0;  ///< Of the input.
+  Fd in_, out_, err_;   ///< Our ends of the pipes.
+  pid_t pid_ = -1;      ///< -1: waited for.
+};
+
+/// Runs a program to its end, as RunningCommand has it.
+CommandResult run_command(Command command);
 
 }  // namespace berth::base

@@ -7,8 +7,8 @@
 
 #include "base/error.h"
 #include "base/json.h"
-#include "base/process.h"
 #include "cni/error.h"
+#include "cni/resident.h"
 
 namespace berth::cni {
 
@@ -17,10 +17,10 @@ namespace {
 constexpr int kAttempts = 5;
 constexpr std::chrono::seconds kPause{1};
 
-base::CommandResult run_with_retries(const base::Command& command) {
+std::unique_ptr<base::RunningCommand> start_with_retries(const base::Command& command) {
   for (int attempt = 1;; ++attempt) {
     try {
-      return base::run_command(command);
+      return std::make_unique<base::RunningCommand>(command);
     } catch (const base::SystemError& error) {
       if (error.code() != ETXTBSY || attempt == kAttempts) throw;
     }
@@ -59,21 +59,33 @@ std::string find_plugin(const std::string& type, const std::vector<std::string>&
   throw Error(Code::kInvalidNetworkConfig, "failed to find plugin \"" + type + "\" in path [" + searched + "]");
 }
 
-Invocation invoke(const std::string& program, const std::vector<std::string>& env, const std::string& input,
-                  std::optional<std::chrono::milliseconds> timeout, const std::function<void(pid_t)>& started) {
+RunningPlugin::RunningPlugin(const std::string& program, const std::vector<std::string>& env, const std::string& input,
+                             std::optional<std::chrono::milliseconds> timeout,
+                             const std::function<void(pid_t)>& started)
+    : program_(program), timeout_(timeout) {
   base::Command command;
   command.path = program;
   command.env = env;
   command.input = input;
   command.timeout = timeout;
   command.started = started;
-  auto result = run_with_retries(command);
+  if (const auto* resident = find_resident(program)) command.main = resident->main;
+  command_ = start_with_retries(command);
+}
+
+Invocation RunningPlugin::finish() {
+  auto result = command_->finish();
   if (result.timed_out) {
-    throw Error(Code::kTryAgainLater, program + " did not finish within " + std::to_string(timeout->count()) + " ms",
+    throw Error(Code::kTryAgainLater, program_ + " did not finish within " + std::to_string(timeout_->count()) + " ms",
                 result.error);
   }
-  if (!result.ok()) throw failure_of(program, result);
+  if (!result.ok()) throw failure_of(program_, result);
   return {std::move(result.output), result.duration};
+}
+
+Invocation invoke(const std::string& program, const std::vector<std::string>& env, const std::string& input,
+                  std::optional<std::chrono::milliseconds> timeout) {
+  return RunningPlugin(program, env, input, timeout).finish();
 }
 
 }  // namespace berth::cni

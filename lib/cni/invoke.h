@@ -4,9 +4,12 @@
 
 #include <chrono>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
+
+#include "base/process.h"
 
 namespace berth::cni {
 
@@ -20,12 +23,27 @@ struct Invocation {
   std::chrono::microseconds duration{0};
 };
 
-/// Runs a plugin with exactly this environment and stdin. Retries while the file is being written (ETXTBSY).
-/// Throws the plugin's own Error if it failed; without an error object one that quotes stderr, and stdout if there is
-/// any; on time-out Error(kTryAgainLater) naming plugin and time. `started` is called with its process id, which is
-/// also its group's.
+/// A plugin that runs, with exactly this environment and stdin.
+class RunningPlugin {
+ public:
+  /// Starts it; tries again while the file is being written (ETXTBSY). One that is part of this very executable
+  /// (resident.h) is forked, not executed. `started` is called with its process id, which is also its group's.
+  RunningPlugin(const std::string& program, const std::vector<std::string>& env, const std::string& input,
+                std::optional<std::chrono::milliseconds> timeout = std::nullopt,
+                const std::function<void(pid_t)>& started = {});
+
+  /// Waits for it; to be called once. Throws the plugin's own Error if it failed; without an error object one that
+  /// quotes stderr, and stdout if there is any; on time-out Error(kTryAgainLater) naming plugin and time.
+  Invocation finish();
+
+ private:
+  std::string program_;
+  std::optional<std::chrono::milliseconds> timeout_;
+  std::unique_ptr<base::RunningCommand> command_;
+};
+
+/// Starts a plugin and waits for it.
 Invocation invoke(const std::string& program, const std::vector<std::string>& env, const std::string& input,
-                  std::optional<std::chrono::milliseconds> timeout = std::nullopt,
-                  const std::function<void(pid_t)>& started = {});
+                  std::optional<std::chrono::milliseconds> timeout = std::nullopt);
 
 }  // namespace berth::cni

@@ -1,7 +1,8 @@
 #include "bandwidth/bandwidth.h"
 #include "cni/plugin/plugin.h"
+#include "plugins/multicall/programs.h"
 
-int main() {
+int berth::multicall::bandwidth_main(int, char**) {
   berth::bandwidth::BandwidthPlugin plugin;
   return berth::cni::run_plugin(plugin);
 }

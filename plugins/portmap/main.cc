@@ -1,7 +1,8 @@
 #include "cni/plugin/plugin.h"
 #include "portmap/portmap.h"
+#include "plugins/multicall/programs.h"
 
-int main() {
+int berth::multicall::portmap_main(int, char**) {
   berth::portmap::PortmapPlugin plugin;
   return berth::cni::run_plugin(plugin);
 }

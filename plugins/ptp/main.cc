@@ -1,7 +1,8 @@
 #include "cni/plugin/plugin.h"
 #include "ptp/ptp.h"
+#include "plugins/multicall/programs.h"
 
-int main() {
+int berth::multicall::ptp_main(int, char**) {
   berth::ptp::PtpPlugin plugin;
   return berth::cni::run_plugin(plugin);
 }

@@ -17,6 +17,7 @@
 #include "base/text.h"
 #include "cni/client/client.h"
 #include "cni/error.h"
+#include "plugins/multicall/programs.h"
 
 namespace berth {
 namespace {
@@ -165,6 +166,6 @@ int run(int argc, char** argv) {
 }  // namespace
 }  // namespace berth
 
-int main(int argc, char** argv) {
+int berth::multicall::cnitool_main(int argc, char** argv) {
   return berth::run(argc, argv);
 }

@@ -26,15 +26,47 @@ std::vector<std::string> environment_with(const std::map<std::string, std::strin
 
 }  // namespace
 
-std::string call(const Request& request, const std::string& type, const char* command, const std::string& input,
-                 std::map<std::string, std::string> env) {
+class Call::Running {
+ public:
+  Running(const std::string& program, const std::vector<std::string>& env, const std::string& input, bool interruptible)
+      : forwarded_(interruptible ? std::make_unique<ForwardedInterruptions>() : nullptr),
+        plugin_(program, env, input, std::nullopt, [this](pid_t delegate) {
+          if (forwarded_) forwarded_->to(delegate);
+        }) {}
+
+  std::string output() { return plugin_.finish().output; }
+
+ private:
+  std::unique_ptr<ForwardedInterruptions> forwarded_;
+  RunningPlugin plugin_;
+};
+
+Call::Call(const Request& request, const std::string& type, const char* command, const std::string& input,
+           std::map<std::string, std::string> env) {
   env["CNI_COMMAND"] = command;
   const auto program = find_plugin(type, request.path());
   // Not for DEL: that is what an interrupted ADD needs to finish.
-  if (env["CNI_COMMAND"] != "ADD") return invoke(program, environment_with(env), input).output;
-  ForwardedInterruptions forwarded;
-  const auto started = [&](pid_t delegate) { forwarded.to(delegate); };
-  return invoke(program, environment_with(env), input, std::nullopt, started).output;
+  running_ = std::make_unique<Running>(program, environment_with(env), input, env["CNI_COMMAND"] == "ADD");
+}
+
+Call::~Call() = default;
+
+std::string Call::output() {
+  if (running_) {
+    const auto running = std::move(running_);
+    try {
+      output_ = running->output();
+    } catch (const std::exception&) {
+      failure_ = std::current_exception();
+    }
+  }
+  if (failure_) std::rethrow_exception(failure_);
+  return output_;
+}
+
+std::string call(const Request& request, const std::string& type, const char* command, const std::string& input,
+                 std::map<std::string, std::string> env) {
+  return Call(request, type, command, input, std::move(env)).output();
 }
 
 }  // namespace delegate
@@ -54,9 +86,9 @@ std::string call(const Request& request, const char* command) {
 
 /// True unless ADD failed by itself, and so undid what it did: the signal that interrupts us may have ended it
 /// half-way.
-bool may_have_leased(const std::shared_future<std::string>& output) {
+bool may_have_leased(delegate::Call& addition) {
   try {
-    output.get();
+    addition.output();
     return true;
   } catch (const std::exception&) {
     return is_interrupted();
@@ -76,21 +108,21 @@ bool configured(const Request& request) {
 }
 
 Addition::Addition(const Request& request, base::Rollback& rollback) : request_(request), rollback_(rollback) {
-  if (is_independent_of_interface(request)) begin(std::launch::async);
+  if (is_independent_of_interface(request)) begin();
 }
 
-void Addition::begin(std::launch when) {
-  output_ = std::async(when, [&request = request_] { return call(request, "ADD"); }).share();
-  rollback_.add("release addresses", [&request = request_, output = output_] {
-    if (may_have_leased(output)) del(request);
+void Addition::begin() {
+  call_ = std::make_shared<delegate::Call>(request_, type_of(request_), "ADD", request_.input());
+  rollback_.add("release addresses", [&request = request_, addition = call_] {
+    if (may_have_leased(*addition)) del(request);
   });
 }
 
 Result Addition::result() {
-  if (!output_.valid()) begin(std::launch::deferred);
   std::string output;
   try {
-    output = output_.get();
+    if (!call_) begin();
+    output = call_->output();
   } catch (const std::exception&) {
     throw_if_interrupted();  // says better why it failed
     throw;

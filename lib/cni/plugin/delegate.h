@@ -1,8 +1,8 @@
 #pragma once
 
 #include <functional>
-#include <future>
 #include <map>
+#include <memory>
 #include <string>
 
 #include "base/rollback.h"
@@ -14,9 +14,25 @@ namespace berth::cni {
 /// Another plugin, called in the course of one's own work (CNI spec 1.1.0, section 4).
 namespace delegate {
 
-/// Runs the plugin `type` of CNI_PATH with this command and stdin, in the caller's environment but for the variables
-/// in `env`; while ADD runs, SIGTERM and SIGINT reach it as well. Returns what it printed. An error object of the
-/// delegate is thrown as it is.
+/// The plugin `type` of CNI_PATH, run with this command and stdin, in the caller's environment but for the variables
+/// in `env`; while ADD runs, SIGTERM and SIGINT reach it as well.
+class Call {
+ public:
+  Call(const Request& request, const std::string& type, const char* command, const std::string& input,
+       std::map<std::string, std::string> env = {});
+  ~Call();
+
+  /// Waits for it the first time. Returns what it printed. An error object of the delegate is thrown as it is.
+  std::string output();
+
+ private:
+  class Running;
+  std::unique_ptr<Running> running_;
+  std::string output_;
+  std::exception_ptr failure_;
+};
+
+/// The output of such a call.
 std::string call(const Request& request, const std::string& type, const char* command, const std::string& input,
                  std::map<std::string, std::string> env = {});
 
@@ -30,7 +46,7 @@ namespace ipam {
 bool configured(const Request& request);
 
 /// ADD, with DEL registered as the undo. A plugin that does not look at the interface (host-local, static) runs while
-/// the caller makes that; any other runs when its result is asked for.
+/// the caller makes that; any other is started when its result is asked for.
 class Addition {
  public:
   Addition(const Request& request, base::Rollback& rollback);
@@ -39,11 +55,11 @@ class Addition {
   Result result();
 
  private:
-  void begin(std::launch when);
+  void begin();
 
   const Request& request_;
   base::Rollback& rollback_;
-  std::shared_future<std::string> output_;
+  std::shared_ptr<delegate::Call> call_;
 };
 
 /// Runs ADD; registers DEL as the undo.
