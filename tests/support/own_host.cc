@@ -57,6 +57,8 @@ void enter_own_host() {
   check(::unshare(CLONE_NEWNET | CLONE_NEWNS), "unshare the network and mount namespaces");
   check(::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr), "make all mounts private");
   bring_loopback_up();
+  // A new network namespace takes over the machine's IPv4 settings.
+  base::write_existing("/proc/sys/net/ipv4/ip_forward", "0");
   for (const char* path : {"/run", "/var/lib/cni", "/etc/cni"}) mount_tmpfs(path);
 }
 
