@@ -9,6 +9,7 @@
 #include <string>
 
 #include "base/json.h"
+#include "criu/worker.h"
 #include "oci/config.h"
 #include "oci/state.h"
 #include "rootfs/mount_options.h"
@@ -82,8 +83,9 @@ std::string features_json() {
   features["mountOptions"] = known_mount_options();
   features["linux"] = linux_features();
   features["annotations"]["org.berth.version"] = BERTH_VERSION;
-  // Such annotations publish ports of the host, if the configuration runs cni-hook.
-  features["potentiallyUnsafeConfigAnnotations"] = Json::array({"org.berth."});
+  features["annotations"]["org.opencontainers.runc.checkpoint.enabled"] = criu::is_installed() ? "true" : "false";
+  // Annotations of ours publish ports of the host, if the configuration runs cni-hook; CRIU's choose its settings.
+  features["potentiallyUnsafeConfigAnnotations"] = Json::array({"org.berth.", "org.criu.config"});
   return features.dump(4) + "\n";
 }
 

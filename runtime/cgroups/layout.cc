@@ -1,7 +1,6 @@
 #include "cgroups/layout.h"
 
 #include <algorithm>
-#include <map>
 
 #include "base/file.h"
 #include "base/text.h"
@@ -9,20 +8,6 @@
 namespace berth::runtime {
 
 namespace {
-
-/// /proc/self/cgroup: "4:memory:/path", the v2 line has no controllers ("0::/path").
-std::map<std::string, std::string> own_paths(const std::string& text) {
-  std::map<std::string, std::string> paths;
-  for (const auto& line : base::split(text, '\n')) {
-    const auto first = line.find(':');
-    const auto second = line.find(':', first + 1);
-    if (first == std::string::npos || second == std::string::npos) continue;
-    for (const auto& controller : base::split(line.substr(first + 1, second - first - 1), ','))
-      paths[controller] = line.substr(second + 1);
-    if (second == first + 1) paths[""] = line.substr(second + 1);
-  }
-  return paths;
-}
 
 bool is_controller(const std::string& option, const std::map<std::string, std::string>& own) {
   return option.rfind("name=", 0) == 0 || (!option.empty() && own.count(option) != 0);
@@ -62,9 +47,23 @@ bool parse_line(const std::string& line, MountLine& parsed) {
 
 }  // namespace
 
+std::map<std::string, std::string> parse_process_cgroups(const std::string& text) {
+  std::map<std::string, std::string> paths;
+  // "4:memory:/path"; the v2 line has no controllers ("0::/path").
+  for (const auto& line : base::split(text, '\n')) {
+    const auto first = line.find(':');
+    const auto second = line.find(':', first + 1);
+    if (first == std::string::npos || second == std::string::npos) continue;
+    for (const auto& controller : base::split(line.substr(first + 1, second - first - 1), ','))
+      paths[controller] = line.substr(second + 1);
+    if (second == first + 1) paths[""] = line.substr(second + 1);
+  }
+  return paths;
+}
+
 CgroupLayout parse_cgroup_layout(const std::string& mountinfo, const std::string& cgroup) {
   CgroupLayout layout;
-  const auto own = own_paths(cgroup);
+  const auto own = parse_process_cgroups(cgroup);
   MountLine unified;
   for (const auto& line : base::split(mountinfo, '\n')) {
     MountLine mount;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <map>
 #include <string>
 #include <vector>
 
@@ -26,7 +27,10 @@ struct CgroupLayout {
   static CgroupLayout detect();
 };
 
-/// The same from the texts of the two files.
+/// The paths that a /proc/PID/cgroup names, by controller ("" for v2).
+std::map<std::string, std::string> parse_process_cgroups(const std::string& text);
+
+/// CgroupLayout::detect from the texts of the two files.
 CgroupLayout parse_cgroup_layout(const std::string& mountinfo, const std::string& cgroup);
 
 }  // namespace berth::runtime

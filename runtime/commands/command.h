@@ -27,6 +27,7 @@ struct Command {
   int (*run)(const Globals& globals, const Words& words);
 };
 
+int checkpoint_command(const Globals& globals, const Words& words);
 int create_command(const Globals& globals, const Words& words);
 int delete_command(const Globals& globals, const Words& words);
 int events_command(const Globals& globals, const Words& words);
@@ -38,6 +39,7 @@ int network_command(const Globals& globals, const Words& words);
 int pause_command(const Globals& globals, const Words& words);
 int port_command(const Globals& globals, const Words& words);
 int ps_command(const Globals& globals, const Words& words);
+int restore_command(const Globals& globals, const Words& words);
 int resume_command(const Globals& globals, const Words& words);
 int run_command(const Globals& globals, const Words& words);
 int spec_command(const Globals& globals, const Words& words);

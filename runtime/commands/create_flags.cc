@@ -55,13 +55,17 @@ void check_console(bool terminal, bool detached, const std::string& console_sock
 }
 
 void CreateFlags::define(CommandLine& line) {
-  line.value("bundle,b", bundle_, "the bundle's directory (default: the current directory)");
-  line.value("console-socket", console_socket_, "AF_UNIX socket that receives the master end of the console");
+  define_for_restore(line);
   line.value("pidfd-socket", pidfd_socket_, "AF_UNIX socket that receives a pidfd of the container's process");
-  line.value("pid-file", pid_file_, "write the process id to this file");
-  line.flag("no-pivot", no_pivot_, "do without pivot_root, for a root file system on a ramdisk");
   line.flag("no-new-keyring", no_new_keyring_, "inherit the caller's session keyring");
   line.number("preserve-fds", preserve_fds_, "pass this many more file descriptors to the container");
+}
+
+void CreateFlags::define_for_restore(CommandLine& line) {
+  line.value("bundle,b", bundle_, "the bundle's directory (default: the current directory)");
+  line.value("console-socket", console_socket_, "AF_UNIX socket that receives the master end of the console");
+  line.value("pid-file", pid_file_, "write the process id to this file");
+  line.flag("no-pivot", no_pivot_, "do without pivot_root, for a root file system on a ramdisk");
   line.values("network", network_.networks, "attach to this CNI network: NAME[:INTERFACE] (repeatable)");
   line.values("publish,p", network_.publish, "publish a port: [IP:]HOST:CONTAINER[/PROTOCOL] (repeatable)");
   line.value("net-dir", network_.net_dir, "directory of network configurations (default: /etc/cni/net.d)");

@@ -10,10 +10,13 @@
 
 namespace berth::runtime {
 
-/// What `create` and `run` have in common: their flags, and the way from those to a complete configuration.
+/// What `create`, `run` and `restore` have in common: their flags, and the way from those to a complete configuration.
 class CreateFlags {
  public:
+  /// Of `create` and `run`.
   void define(CommandLine& line);
+  /// Of `restore`: without what only a new process can be given.
+  void define_for_restore(CommandLine& line);
 
   /// Everything that lifecycle.h needs.
   struct Prepared {

@@ -21,6 +21,7 @@ namespace berth::runtime {
 namespace {
 
 constexpr Command kCommands[] = {
+    {"checkpoint", "save the state of a running container to files", checkpoint_command},
     {"create", "create a container", create_command},
     {"delete", "delete any resources held by the container", delete_command},
     {"events", "display what a container uses, and when it runs out of memory", events_command},
@@ -32,6 +33,7 @@ constexpr Command kCommands[] = {
     {"pause", "suspend all processes of a container", pause_command},
     {"port", "list the published ports of a container", port_command},
     {"ps", "list the processes of a container", ps_command},
+    {"restore", "make a container from a checkpoint", restore_command},
     {"resume", "resume all processes of a paused container", resume_command},
     {"run", "create and run a container", run_command},
     {"spec", "create a new specification file", spec_command},
@@ -39,9 +41,6 @@ constexpr Command kCommands[] = {
     {"state", "output the state of a container", state_command},
     {"update", "change the limits of a container", update_command},
 };
-
-/// runc's commands that this runtime does not do yet: clients get told so, and that the name is right.
-constexpr const char* kCommandsToCome[] = {"checkpoint", "restore"};
 
 constexpr int kFailure = 1;
 constexpr int kUnknownCommand = 3;
@@ -105,9 +104,6 @@ const Command* find_command(const std::string& name) {
 int dispatch(const Globals& globals, const Words& words) {
   const auto& name = words.front();
   if (const auto* command = find_command(name)) return command->run(globals, Words(words.begin() + 1, words.end()));
-  for (const char* coming : kCommandsToCome) {
-    if (name == coming) throw std::runtime_error("berth: command " + name + " is not supported yet");
-  }
   log_error("No help topic for '" + name + "'");
   return kUnknownCommand;
 }

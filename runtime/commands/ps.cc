@@ -14,14 +14,12 @@ namespace berth::runtime {
 
 namespace {
 
-/// Where a host has its ps. The caller's PATH is not asked: this runs with root's rights.
-constexpr const char* kSystemPath = "PATH=/usr/bin:/bin:/usr/local/bin:/run/current-system/sw/bin";
-
 /// What the host's ps says with these options.
 std::string host_ps(Words options) {
   base::Command command;
   command.env = base::own_environment();
-  command.path = find_program("ps", {kSystemPath});
+  // The caller's PATH is not asked: this runs with root's rights.
+  command.path = find_program("ps", {std::string("PATH=") + kSystemPath});
   command.argv = std::move(options);
   command.argv.insert(command.argv.begin(), "ps");
   const auto result = base::run_command(command);

@@ -8,7 +8,7 @@
 
 namespace berth::runtime {
 
-/// The parked process of a new container.
+/// The process of a new container: parked, or restored.
 struct CreatedContainer {
   pid_t pid = -1;
   base::Fd pidfd;

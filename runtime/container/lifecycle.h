@@ -1,11 +1,13 @@
 #pragma once
 
+#include <optional>
 #include <stdexcept>
 #include <string>
 #include <vector>
 
 #include "base/json_fwd.h"
 #include "container/store.h"
+#include "criu/options.h"
 #include "oci/config.h"
 #include "process/inherited_fds.h"
 
@@ -64,6 +66,44 @@ void update_container(Store& store, const std::string& id, const base::Json& res
 /// Removes a stopped or created container (with `force` any): kill, cgroup, poststop hooks, state directory. Failures
 /// of clean-up steps and hooks are returned as warnings.
 std::vector<std::string> delete_container(Store& store, const std::string& id, bool force);
+
+/// Options common to `checkpoint` and `restore`.
+struct CriuOptions {
+  std::string image_path;                         ///< Absolute.
+  std::string work_path;                          ///< Absolute; empty: image_path.
+  std::optional<criu::CgroupsMode> cgroups_mode;  ///< Unset: CRIU's own choice, which is soft.
+  bool tcp_established = false;
+  bool external_unix_sockets = false;
+  bool shell_job = false;
+  bool file_locks = false;
+  bool auto_dedup = false;
+  bool lazy_pages = false;
+};
+
+struct CheckpointOptions : CriuOptions {
+  std::string parent_path;  ///< Relative to image_path; empty: none.
+  std::string page_server_address;
+  int page_server_port = 0;
+  int status_fd = -1;
+  bool leave_running = false;
+  bool pre_dump = false;
+  bool tcp_skip_in_flight = false;
+  bool link_remap = false;
+};
+
+/// Writes the state of a running or paused container's processes to the image directory, and deletes the container
+/// unless it is to be left running. Throws `Container cannot be checkpointed in X state`.
+void checkpoint_container(Store& store, const std::string& id, const CheckpointOptions& options);
+
+struct RestoreOptions : RunOptions {
+  CriuOptions criu;
+  std::string lsm_profile;
+  std::string lsm_mount_context;
+};
+
+/// Makes a container from the images of a checkpoint and the bundle's configuration; the rest is as with run_container.
+int restore_container(Store& store, const RestoreOptions& options, const oci::Config& config,
+                      const std::string& config_json);
 
 struct ExecOptions {
   std::string id;

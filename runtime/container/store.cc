@@ -42,6 +42,7 @@ std::string to_json(const Record& record) {
   if (!record.resctrl.empty()) json["resctrl"] = record.resctrl;
   if (!record.resctrl_owned.empty()) json["resctrlOwned"] = record.resctrl_owned;
   json["annotations"] = record.annotations;
+  json["descriptors"] = record.descriptors;
   json["noNewKeyring"] = record.no_new_keyring;
   return json.dump(-1, ' ', false, base::Json::error_handler_t::replace);
 }
@@ -60,6 +61,7 @@ Record from_json(const std::string& text) {
   record.start_time = object.unsigned_integer("startTime").value_or(0);
   record.resctrl = object.string("resctrl").value_or("");
   record.resctrl_owned = object.strings("resctrlOwned");
+  record.descriptors = object.strings("descriptors");
   record.no_new_keyring = object.boolean("noNewKeyring").value_or(false);
   for (auto& [key, value] : object.string_map("cgroups")) record.cgroups[key] = std::move(value);
   for (auto& [key, value] : object.string_map("annotations")) record.annotations[key] = std::move(value);

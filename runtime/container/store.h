@@ -27,7 +27,8 @@ struct Record {
   std::string resctrl;                         ///< Directory of its resctrl group; empty: none.
   std::vector<std::string> resctrl_owned;      ///< Resctrl groups to remove with it, in this order.
   oci::Annotations annotations;
-  bool no_new_keyring = false;  ///< `exec` gets no session keyring either.
+  std::vector<std::string> descriptors;  ///< What its standard streams were: "pipe:[4711]", a path, …
+  bool no_new_keyring = false;           ///< `exec` gets no session keyring either.
 };
 
 /// The directory of all containers (`--root`).

@@ -40,12 +40,6 @@ base::Fd open_master(const base::Fd& root) {
                         "open /dev/pts/ptmx in the root file system"));
 }
 
-std::string slave_name(const base::Fd& master) {
-  unsigned number = 0;
-  check(::ioctl(master.get(), TIOCGPTN, &number), "find the terminal's number");
-  return "/dev/pts/" + std::to_string(number);
-}
-
 /// A link there could have the terminal bound over any file, on which nothing is masked yet.
 base::Fd open_console_file(const base::Fd& root) {
   const base::Fd dev = open_without_symlinks(root, "/dev", O_DIRECTORY);
@@ -72,6 +66,12 @@ void bind_on_console(const base::Fd& root, const base::Fd& slave, const std::str
 }
 
 }  // namespace
+
+std::string slave_name(const base::Fd& master) {
+  unsigned number = 0;
+  check(::ioctl(master.get(), TIOCGPTN, &number), "find the terminal's number");
+  return "/dev/pts/" + std::to_string(number);
+}
 
 void open_console(const base::Fd& root, const base::Fd& socket, unsigned height, unsigned width, bool bind_console) {
   const base::Fd master = open_master(root);

@@ -5,6 +5,10 @@
 
 namespace berth::runtime {
 
+/// Where a host has its programs, for when the PATH of our caller is not to be asked.
+inline constexpr const char* kSystemPath =
+    "/usr/sbin:/usr/bin:/sbin:/bin:/usr/local/sbin:/usr/local/bin:/run/current-system/sw/bin";
+
 /// The program that `name` (args[0]) means in the calling process' root, by PATH of `env`. Throws std::runtime_error
 /// with the texts that clients match: `exec: "nope": executable file not found in $PATH`, `exec: "/nope": stat /nope:
 /// no such file or directory`, `exec: "/etc": is a directory: permission denied`, `exec: "/x": permission denied`.

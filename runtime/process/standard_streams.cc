@@ -5,6 +5,9 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
+#include <array>
+#include <climits>
+
 #include "base/error.h"
 #include "rootfs/paths.h"
 
@@ -38,6 +41,17 @@ bool replace_null_streams(const base::Fd& root) {
     base::check(::dup2(null.get(), fd), "replace standard stream " + std::to_string(fd));
   }
   return true;
+}
+
+std::vector<std::string> standard_streams_of(pid_t pid) {
+  std::vector<std::string> names;
+  for (const char* fd : {"0", "1", "2"}) {
+    std::array<char, PATH_MAX> target;
+    const std::string link = "/proc/" + std::to_string(pid) + "/fd/" + fd;
+    const auto size = ::readlink(link.c_str(), target.data(), target.size());
+    names.emplace_back(target.data(), size > 0 ? static_cast<size_t>(size) : 0);
+  }
+  return names;
 }
 
 }  // namespace berth::runtime

@@ -120,4 +120,14 @@ void make_devices(const base::Fd& root, const oci::Config& config) {
   ::umask(mask);
 }
 
+std::vector<std::string> device_paths(const oci::Config& config) {
+  std::vector<std::string> paths;
+  for (const auto& device : kDefaultDevices) paths.emplace_back(device.path);
+  for (const auto& device : config.linux_.devices) {
+    const auto path = clean_path(device.path);
+    if (std::find(paths.begin(), paths.end(), path) == paths.end()) paths.push_back(path);
+  }
+  return paths;
+}
+
 }  // namespace berth::runtime

@@ -2,7 +2,6 @@
 
 #include <fcntl.h>
 #include <linux/magic.h>
-#include <sys/stat.h>
 #include <sys/vfs.h>
 
 #include <algorithm>
@@ -32,12 +31,6 @@ bool is_procfs(const base::Fd& fd) {
   struct statfs info {};
   base::check(::fstatfs(fd.get(), &info), "find the file system type");
   return info.f_type == PROC_SUPER_MAGIC;
-}
-
-bool is_directory(const base::Fd& fd) {
-  struct stat info {};
-  base::check(::fstat(fd.get(), &info), "stat");
-  return S_ISDIR(info.st_mode);
 }
 
 bool may_hide_part_of_proc(const std::string& destination) {

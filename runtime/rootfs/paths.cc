@@ -154,6 +154,12 @@ base::Fd open_without_symlinks(const base::Fd& root, const std::string& path, in
   return fd;
 }
 
+bool is_directory(const base::Fd& fd) {
+  struct stat info {};
+  base::check(::fstat(fd.get(), &info), "stat");
+  return S_ISDIR(info.st_mode);
+}
+
 base::Fd make_directories_in_root(const base::Fd& root, const std::string& path, mode_t mode) {
   if (base::Fd existing = try_open_in_root(root, path, O_DIRECTORY)) return existing;
   return Walk(root, Walk::Last::kDirectory, mode).to(path);

@@ -18,6 +18,9 @@ base::Fd try_open_in_root(const base::Fd& root, const std::string& path, int fla
 /// As open_in_root, but a symbolic link anywhere in the path is an error.
 base::Fd open_without_symlinks(const base::Fd& root, const std::string& path, int flags = 0);
 
+/// Throws SystemError.
+bool is_directory(const base::Fd& fd);
+
 /// mkdir -p below `root`, one component after the other on held descriptors; returns the directory (O_PATH).
 base::Fd make_directories_in_root(const base::Fd& root, const std::string& path, mode_t mode);
 /// Makes parents and an empty regular file if there is nothing; returns it (O_PATH).

@@ -182,14 +182,6 @@ TEST_F(CliTest, ATextLogIsAppendedTo) {
                             "time=\"[^\"]+\" level=error msg=\"invalid container ID format\"\n$"));
 }
 
-TEST_F(CliTest, CommandsToComeSaySo) {
-  for (const char* command : {"checkpoint", "restore"}) {
-    const auto result = berth({command, "x"});
-    EXPECT_EQ(result.exit_status, 1);
-    EXPECT_THAT(result.error, HasSubstr(std::string("command ") + command + " is not supported yet"));
-  }
-}
-
 TEST_F(CliTest, TheRootDirectoryItselfIsRefused) {
   const auto result = test::run({test::built("berth"), "--root", "/", "list"});
   EXPECT_EQ(result.exit_status, 1);

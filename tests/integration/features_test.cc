@@ -1,5 +1,6 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <set>
 
@@ -27,6 +28,18 @@ TEST(FeaturesTest, VersionsAndHooksAreThoseOfTheSpecification) {
   EXPECT_EQ(json["ociVersionMin"], "1.0.0");
   EXPECT_EQ(json["ociVersionMax"], "1.3.0");
   EXPECT_EQ(json["hooks"].size(), 6u);
+}
+
+TEST(FeaturesTest, CheckpointsAreEnabledWhereCriuIs) {
+  const auto enabled = [](const std::string& path) {
+    test::RunOptions options;
+    options.env["PATH"] = path;
+    const auto json = Json::parse(test::must_run({test::built("berth"), "features"}, options));
+    return json["annotations"]["org.opencontainers.runc.checkpoint.enabled"].get<std::string>();
+  };
+  EXPECT_EQ(enabled("/nonexistent"), "false");
+  EXPECT_EQ(enabled("/usr/sbin"), ::access("/usr/sbin/criu", X_OK) == 0 ? "true" : "false");
+  EXPECT_TRUE(names(features()["potentiallyUnsafeConfigAnnotations"]).contains("org.criu.config"));
 }
 
 TEST(FeaturesTest, NamespacesAndCapabilitiesAreTheKernels) {
