@@ -21,6 +21,7 @@
 #include "process/console.h"
 #include "process/fd_passing.h"
 #include "process/foreground.h"
+#include "process/namespaces.h"
 #include "process/notify_socket.h"
 #include "process/standard_streams.h"
 #include "process/terminal.h"
@@ -121,7 +122,11 @@ void Restoration::join_groups(pid_t criu, criu::Options& restore) {
 void Restoration::set_up_namespaces(pid_t pid) {
   rollback_.add("kill the init process", [this] { kill_init(); });
   take_over(pid, base::Fd(base::check(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)), "open the init process")));
-  if (!is_shared(config_.linux_, NamespaceType::kNetwork)) move_net_devices(rollback_);
+  if (!is_shared(config_.linux_, NamespaceType::kNetwork)) {
+    // CRIU has made it, and leaves it as empty as the kernel does.
+    net::NetNs::open("/proc/" + std::to_string(pid) + "/ns/net").within([] { bring_loopback_up(); });
+    move_net_devices(rollback_);
+  }
   run_host_hooks();
 }
 

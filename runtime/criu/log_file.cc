@@ -1,5 +1,7 @@
 #include "criu/log_file.h"
 
+#include <vector>
+
 #include "base/error.h"
 #include "base/file.h"
 #include "base/text.h"
@@ -13,22 +15,22 @@ constexpr const char* kMark = "Error (";
 
 }  // namespace
 
-std::string last_error_of(const std::string& path) {
+std::string errors_in(const std::string& path) {
   std::string text;
   try {
     text = base::read_file(path);
   } catch (const base::SystemError&) {
     return "";  // The caller names the log, and is about to report something worse.
   }
-  std::string last;
+  std::vector<std::string> errors;
   for (const auto& line : base::split(text, '\n')) {
     const auto at = line.find(kMark);
-    // What follows is how it gives up, not why.
-    const bool says_why =
-        line.find("Dumping FAILED") == std::string::npos && line.find("Restoring FAILED") == std::string::npos;
-    if (at != std::string::npos && (says_why || last.empty())) last = line.substr(at);
+    if (at != std::string::npos) errors.push_back(line.substr(at));
   }
-  return last;
+  if (errors.empty()) return "";
+  // "Dumping FAILED." tells nothing that the caller does not.
+  if (errors.size() > 1 && errors.back().ends_with(" FAILED.")) errors.pop_back();
+  return errors.size() == 1 ? errors.front() : errors.front() + " … " + errors.back();
 }
 
 }  // namespace berth::runtime::criu

@@ -4,7 +4,8 @@
 
 namespace berth::runtime::criu {
 
-/// The last line of one of CRIU's logs that reports an error, without its time stamp; "" if there is none.
-std::string last_error_of(const std::string& path);
+/// What one of CRIU's logs says went wrong, without time stamps: the first error, which mostly is the cause, and the
+/// last, where it gave up. "" if there is none.
+std::string errors_in(const std::string& path);
 
 }  // namespace berth::runtime::criu

@@ -108,7 +108,7 @@ std::string failure_text(Task task, const Fields& answer, const std::string& log
   std::string text = std::string("criu failed to ") + name_of(task);
   const auto number = answer.number(kErrorNumber).value_or(0);
   if (number > 0) text += " (" + base::errno_text(static_cast<int>(number)) + ")";
-  const auto from_log = last_error_of(log);
+  const auto from_log = errors_in(log);
   const auto reason = from_log.empty() ? answer.text(kErrorText).value_or("") : from_log;
   if (!reason.empty()) text += ": " + reason;
   return text + "; see " + log;

@@ -56,7 +56,7 @@ class Worker {
   void require_features(bool memory_tracking, bool lazy_pages);
 
   /// Does the task; nothing else can be asked afterwards. `log` is the path of its log file, for the error: `criu
-  /// failed to dump …: LAST-ERROR; see LOG`. What `listener` throws ends the task, and is thrown here.
+  /// failed to dump …: ERRORS; see LOG`. What `listener` throws ends the task, and is thrown here.
   void run(Task task, const Options& options, const std::string& log, const Listener& listener);
 
  private:

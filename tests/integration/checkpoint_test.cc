@@ -10,6 +10,7 @@
 
 #include <cstring>
 #include <filesystem>
+#include <optional>
 
 #include "base/error.h"
 #include "base/file.h"
@@ -319,6 +320,49 @@ TEST_F(CheckpointTest, EitherRuntimeRestoresWhatTheOtherSaved) {
   must_call(berth_command({"restore", "--detach", "--bundle", path, "--image-path", scratch() + "/back", "one"}));
   expect_counting_from(stood);
   EXPECT_EQ("running", status_of("one"));
+}
+
+TEST_F(CheckpointTest, ConnectionsAreSavedWhereThatIsAllowed) {
+  const auto path = shell_bundle(
+      "sleep 1000 | nc -l -p 7 > /tmp/received & sleep 1; "
+      "(i=0; while :; do i=$((i+1)); echo $i; sleep 0.1; done) | exec nc 127.0.0.1 7");
+  const auto received = path + "/rootfs/tmp/received";
+  const auto size = [&] { return exists(received) ? std::filesystem::file_size(received) : 0; };
+  must_berth({"run", "--detach", "--bundle", path, "one"});
+  ASSERT_TRUE(eventually([&] { return size() > 20; }));
+  const auto refused = call(checkpoint());
+  EXPECT_EQ(1, refused.exit_status);
+  EXPECT_THAT(refused.error, HasSubstr("consider using --tcp-established option"));
+  EXPECT_EQ("running", status_of("one"));
+  must_call(checkpoint({"--tcp-established"}));
+  const auto stood = size();
+  must_call(restore({"--tcp-established"}));
+  EXPECT_TRUE(eventually([&] { return size() > stood; }));
+}
+
+TEST_F(CheckpointTest, MemoryIsFetchedWhenItIsTouched) {
+  if (!call({"criu", "check", "--feature", "uffd-noncoop"}).ok()) GTEST_SKIP() << "this kernel has no userfaultfd";
+  run_counter();
+  Pipe status;
+  ASSERT_GE(::dup2(status.writer.get(), 9), 0);  // Open in the program that is started.
+  status.writer.reset();
+  std::optional<Child> saving;
+  saving.emplace(checkpoint(
+      {"--lazy-pages", "--page-server", "127.0.0.1:27277", "--status-fd", "9", "--manage-cgroups-mode", "ignore"}));
+  ::close(9);
+  char ready = 'x';
+  ASSERT_EQ(1, ::read(status.reader.get(), &ready, 1));
+  EXPECT_EQ('\0', ready);
+  const int stood = count();
+  Child pages({system_program("criu"), "lazy-pages", "--page-server", "--address", "127.0.0.1", "--port", "27277", "-D",
+               images()});
+  ASSERT_TRUE(eventually([&] { return exists(images() + "/lazy-pages.socket"); }));
+  must_call(berth_command({"restore", "--detach", "--lazy-pages", "--manage-cgroups-mode", "ignore", "--bundle",
+                           scratch() + "/bundle", "--image-path", images(), "two"}));
+  expect_counting_from(stood);
+  EXPECT_EQ(0, saving->wait());
+  EXPECT_EQ(0, pages.wait());
+  EXPECT_THAT(berth({"state", "one"}).error, HasSubstr("container does not exist"));
 }
 
 TEST_F(CheckpointTest, WhatCriuCannotDoIsNamedAndUndone) {

@@ -1,6 +1,5 @@
 // What is said to CRIU, byte for byte, and what is understood of its answers and logs.
 
-#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <unistd.h>
 
@@ -11,8 +10,6 @@
 
 namespace berth::runtime::criu {
 namespace {
-
-using ::testing::HasSubstr;
 
 std::string bytes(std::initializer_list<int> values) {
   std::string text;
@@ -85,29 +82,28 @@ class CriuLogTest : public ::testing::Test {
  protected:
   void TearDown() override { ::unlink(path_.c_str()); }
 
-  std::string last_error(const std::string& text) const {
+  std::string errors(const std::string& text) const {
     base::write_file_atomic(path_, text, 0600);
-    return last_error_of(path_);
+    return errors_in(path_);
   }
 
   std::string path_ = ::testing::TempDir() + "/criu-log-" + std::to_string(::getpid());
 };
 
-TEST_F(CriuLogTest, TheLastErrorThatSaysWhyIsQuoted) {
-  EXPECT_EQ("Error (criu/sk-inet.c:191): inet: Connected TCP socket, consider using --tcp-established option.",
-            last_error("(00.01) Version: 3.17.1\n"
-                       "(00.02) Error (criu/net.c:1): something earlier\n"
-                       "(00.03) Error (criu/sk-inet.c:191): inet: Connected TCP socket, consider using "
-                       "--tcp-established option.\n"
-                       "(00.04) Warn  (criu/x.c:1): nothing\n"
-                       "(00.05) Error (criu/cr-dump.c:1781): Dumping FAILED.\n"));
+TEST_F(CriuLogTest, TheFirstErrorAndTheLastThatSaysWhyAreQuoted) {
+  const std::string first = "Error (criu/sk-inet.c:191): inet: Connected TCP socket, consider using it.";
+  const std::string last = "Error (criu/cr-dump.c:1635): Dump files (pid: 4) failed with -1";
+  const std::string end = "(00.05) Error (criu/cr-dump.c:1781): Dumping FAILED.\n";
+  EXPECT_EQ(first, errors("(00.01) Version: 3.17.1\n(00.02) " + first + "\n(00.03) Warn  (criu/x.c:1): no\n" + end));
+  EXPECT_EQ(first + " … " + last,
+            errors("(00.02) " + first + "\n(00.02) Error (criu/x.c:1): between\n(00.03) " + last + "\n" + end));
 }
 
 TEST_F(CriuLogTest, GivingUpIsBetterThanNothing) {
   EXPECT_EQ("Error (criu/cr-restore.c:2536): Restoring FAILED.",
-            last_error("(00.05) Error (criu/cr-restore.c:2536): Restoring FAILED.\n"));
-  EXPECT_EQ("", last_error("(00.05) fine\n"));
-  EXPECT_EQ("", last_error_of("/nonexistent/dump.log"));
+            errors("(00.05) Error (criu/cr-restore.c:2536): Restoring FAILED.\n"));
+  EXPECT_EQ("", errors("(00.05) fine\n"));
+  EXPECT_EQ("", errors_in("/nonexistent/dump.log"));
 }
 
 }  // namespace
