@@ -5,6 +5,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include <filesystem>
@@ -85,20 +86,24 @@ TEST_F(SecurityProcessTest, TheRuntimesExecutableSurvivesAContainerThatIsMadeOfI
   EXPECT_EQ(before, must_run({"sha256sum", built("berth")}));
 }
 
+/// Opening it for writing would tell only while nobody else executes the file (ETXTBSY).
+bool is_on_read_only_mount(const base::Fd& file) {
+  struct statvfs info {};
+  return ::fstatvfs(file.get(), &info) == 0 && (info.f_flag & ST_RDONLY) != 0;
+}
+
 TEST_F(SecurityProcessTest, TheRuntimeRunsFromWhereNobodyCanWrite) {
   must_berth({"create", "--bundle", bundle({"true"}), "parked"});
   const base::Fd exe = base::open_file("/proc/" + std::to_string(pid_of("parked")) + "/exe", O_RDONLY);
   must_berth({"delete", "--force", "parked"});
-  EXPECT_EQ(-1, ::open(exe.proc_path().c_str(), O_WRONLY | O_CLOEXEC));
-  EXPECT_EQ(EROFS, errno);
+  EXPECT_TRUE(is_on_read_only_mount(exe));
   // The variable that carries the name over the exec is no way to leave this out.
   RunOptions options;
   options.env = {{"_BERTH_EXECUTABLE", "/nowhere"}};
   must_run(berth_command({"create", "--bundle", bundle({"true"}), "told"}), options);
   const base::Fd again = base::open_file("/proc/" + std::to_string(pid_of("told")) + "/exe", O_RDONLY);
   must_berth({"delete", "--force", "told"});
-  EXPECT_EQ(-1, ::open(again.proc_path().c_str(), O_WRONLY | O_CLOEXEC));
-  EXPECT_EQ(EROFS, errno);
+  EXPECT_TRUE(is_on_read_only_mount(again));
 }
 
 TEST_F(SecurityProcessTest, WhoCannotMakeMountsRunsFromASealedCopyInMemory) {
