@@ -63,7 +63,7 @@ Json linux_features() {
   Json features;
   features["namespaces"] = namespaces();
   features["capabilities"] = capabilities();
-  features["cgroup"] = Json{{"v1", true}, {"v2", true}, {"systemd", false}, {"systemdUser", false}, {"rdma", false}};
+  features["cgroup"] = Json{{"v1", true}, {"v2", true}, {"systemd", true}, {"systemdUser", true}, {"rdma", false}};
   features["seccomp"] = seccomp_features();
   features["intelRdt"] = Json{{"enabled", true}, {"schemata", true}, {"monitoring", true}};
   for (const char* present : {"apparmor", "selinux", "netDevices"}) features[present] = Json{{"enabled", true}};
@@ -84,8 +84,10 @@ std::string features_json() {
   features["linux"] = linux_features();
   features["annotations"]["org.berth.version"] = BERTH_VERSION;
   features["annotations"]["org.opencontainers.runc.checkpoint.enabled"] = criu::is_installed() ? "true" : "false";
-  // Annotations of ours publish ports of the host, if the configuration runs cni-hook; CRIU's choose its settings.
-  features["potentiallyUnsafeConfigAnnotations"] = Json::array({"org.berth.", "org.criu.config"});
+  // Annotations of ours publish ports of the host, if the configuration runs cni-hook; CRIU's choose its settings,
+  // systemd's what it does.
+  features["potentiallyUnsafeConfigAnnotations"] =
+      Json::array({"org.berth.", "org.criu.config", "org.systemd.property."});
   return features.dump(4) + "\n";
 }
 

@@ -19,6 +19,7 @@
 
 #include "base/error.h"
 #include "base/fd.h"
+#include "base/sigpipe.h"
 
 namespace berth::base {
 
@@ -109,36 +110,6 @@ pid_t start(const Command& command, const Fd& in, const Fd& out, const Fd& err) 
   ::setpgid(pid, pid);  // whoever of the two comes first: its group can be signalled from now on
   return pid;
 }
-
-/// A reader that ends early must not end us with SIGPIPE, neither now nor when our caller unblocks what it had blocked
-/// before. Per thread, so that parallel runs do not meddle with each other.
-class BlockedSigpipe {
- public:
-  BlockedSigpipe() {
-    ::sigemptyset(&sigpipe_);
-    ::sigaddset(&sigpipe_, SIGPIPE);
-    ::pthread_sigmask(SIG_BLOCK, &sigpipe_, &previous_);
-    was_pending_ = is_pending();
-  }
-  ~BlockedSigpipe() {
-    const timespec now{0, 0};
-    if (!was_pending_ && is_pending()) ::sigtimedwait(&sigpipe_, nullptr, &now);
-    ::pthread_sigmask(SIG_SETMASK, &previous_, nullptr);
-  }
-  BlockedSigpipe(const BlockedSigpipe&) = delete;
-  BlockedSigpipe& operator=(const BlockedSigpipe&) = delete;
-
- private:
-  static bool is_pending() {
-    sigset_t pending{};
-    ::sigpending(&pending);
-    return ::sigismember(&pending, SIGPIPE) == 1;
-  }
-
-  sigset_t sigpipe_{};
-  sigset_t previous_{};
-  bool was_pending_ = false;
-};
 
 /// Collects one output stream until end of file or until the whole run is stopped.
 class Capture {

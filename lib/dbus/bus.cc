@@ -37,6 +37,7 @@ bool may_have_system_bus() {
 /// A daemon whose queue of connections is full says EAGAIN: it is asked again, less and less often.
 template <class Open>
 DBusConnection* open_patiently(const std::string& what, const Open& open) {
+  dbus_connection_set_change_sigpipe(FALSE);  // it is not for a library to ignore; libdbus writes with MSG_NOSIGNAL
   constexpr int kTries = 7;
   constexpr long kMillisecond = 1'000'000;
   for (int attempt = 0;; ++attempt) {
@@ -47,6 +48,23 @@ DBusConnection* open_patiently(const std::string& what, const Open& open) {
     if (!again || attempt == kTries) throw std::runtime_error("connect to " + what + ": " + failure.message());
     const timespec pause{0, (1L << attempt) * kMillisecond};
     ::nanosleep(&pause, nullptr);
+  }
+}
+
+/// A peer made with sd-bus can overlook a message that comes together with the end of the greeting, until more comes:
+/// it is told something unimportant until it answers.
+void wake(DBusConnection* connection, const std::string& address) {
+  constexpr int kMilliseconds = 20;
+  constexpr int kTries = 500;
+  for (int attempt = 1;; ++attempt) {
+    const Message ping({"", "/", DBUS_INTERFACE_PEER}, "Ping");
+    Failure failure;
+    DBusMessage* reply =
+        dbus_connection_send_with_reply_and_block(connection, ping.get(), kMilliseconds, failure.get());
+    if (reply != nullptr) return dbus_message_unref(reply);
+    if (failure.name() != DBUS_ERROR_NO_REPLY || attempt == kTries) {
+      throw std::runtime_error("connect to " + address + ": " + failure.message());
+    }
   }
 }
 
@@ -75,6 +93,7 @@ std::unique_ptr<Bus> Bus::open(const std::string& address, bool is_peer) {
   DBusConnection* connection =
       open_patiently(address, [&](DBusError* error) { return dbus_connection_open_private(address.c_str(), error); });
   std::unique_ptr<Bus> bus(new Bus(connection, is_peer));
+  if (is_peer) wake(connection, address);
   Failure failure;
   if (!is_peer && dbus_bus_register(connection, failure.get()) == FALSE) {
     throw std::runtime_error("connect to " + address + ": " + failure.message());
@@ -97,6 +116,11 @@ Message Bus::call(const Message& request, std::chrono::milliseconds timeout) {
   DBusMessage* reply = dbus_connection_send_with_reply_and_block(connection_, request.get(),
                                                                  static_cast<int>(timeout.count()), failure.get());
   if (reply != nullptr) return Message(reply);
+  // The bus says so of a service that went away before it answered.
+  const bool was_left = failure.message().find("disconnected") != std::string::npos;
+  if (failure.name() == DBUS_ERROR_DISCONNECTED || (failure.name() == DBUS_ERROR_NO_REPLY && was_left)) {
+    throw ConnectionLost(request.name() + ": " + failure.message());
+  }
   if (failure.name() == DBUS_ERROR_NO_REPLY || failure.name() == DBUS_ERROR_TIMEOUT) {
     throw NoAnswer(request.name() + ": no answer for " + std::to_string(timeout.count()) + " ms");
   }
@@ -120,7 +144,7 @@ std::optional<Message> Bus::next_signal(std::chrono::steady_clock::time_point de
     const auto rest = std::chrono::ceil<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now());
     if (rest.count() <= 0) return std::nullopt;
     if (dbus_connection_read_write(connection_, static_cast<int>(rest.count())) == FALSE) {
-      throw std::runtime_error("the connection to the bus was lost");
+      throw ConnectionLost("the connection to the bus was lost");
     }
   }
 }

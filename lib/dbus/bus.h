@@ -32,6 +32,13 @@ class NoAnswer : public std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
+/// The connection to the bus, or that of the called service to it, has ended: whether a call was carried out is
+/// unknown.
+class ConnectionLost : public std::runtime_error {
+ public:
+  using std::runtime_error::runtime_error;
+};
+
 /// A private connection.
 class Bus {
  public:
@@ -51,12 +58,13 @@ class Bus {
   /// Whether a service of this name runs; asking does not start it.
   bool has_owner(const std::string& service);
 
-  /// Calls a method and waits for its answer. Throws CallError if it is an error, NoAnswer if none comes in time.
+  /// Calls a method and waits for its answer. Throws CallError if it is an error, NoAnswer if none comes in time, or
+  /// ConnectionLost.
   Message call(const Message& request, std::chrono::milliseconds timeout = kPatience);
 
   /// From now on signals that match the rule ("type='signal',…") arrive. A peer sends all it has.
   void listen(const std::string& rule);
-  /// The next signal, or nothing if none comes in time. Throws std::runtime_error if the connection is lost.
+  /// The next signal, or nothing if none comes in time. Throws ConnectionLost.
   std::optional<Message> next_signal(std::chrono::steady_clock::time_point deadline);
 
  private:

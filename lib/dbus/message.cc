@@ -141,8 +141,8 @@ void Message::Release::operator()(DBusMessage* message) const {
 }
 
 Message::Message(const Target& target, const std::string& method)
-    : message_(dbus_message_new_method_call(target.service.c_str(), target.path.c_str(), target.interface.c_str(),
-                                            method.c_str())) {
+    : message_(dbus_message_new_method_call(target.service.empty() ? nullptr : target.service.c_str(),
+                                            target.path.c_str(), target.interface.c_str(), method.c_str())) {
   if (!message_) throw std::bad_alloc();
 }
 

@@ -13,7 +13,7 @@ namespace berth::dbus {
 
 /// An object of a service, and one of its interfaces.
 struct Target {
-  std::string service;
+  std::string service;  ///< Empty: whoever is at the other end.
   std::string path;
   std::string interface;
 };

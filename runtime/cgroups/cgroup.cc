@@ -4,6 +4,7 @@
 
 #include "cgroups/files.h"
 #include "cgroups/layout.h"
+#include "cgroups/systemd/systemd.h"
 #include "cgroups/v1/v1.h"
 #include "cgroups/v2/v2.h"
 
@@ -91,7 +92,8 @@ std::unique_ptr<Cgroup> Cgroup::plan(const std::string& cgroups_path, const std:
   return open(paths);
 }
 
-std::unique_ptr<Cgroup> Cgroup::open(const std::map<std::string, std::string>& paths) {
+std::unique_ptr<Cgroup> Cgroup::open(const std::map<std::string, std::string>& paths, const SystemdUnit& unit) {
+  if (!unit.empty()) return open_systemd_cgroup(unit, open(paths));
   if (paths.empty()) return std::make_unique<NoCgroup>();
   if (paths.size() == 1 && paths.begin()->first.empty()) {
     return make_v2_cgroup(CgroupLayout::detect().unified_mount_point, paths.begin()->second);

@@ -14,6 +14,14 @@
 
 namespace berth::runtime {
 
+/// The unit of systemd whose cgroup a container's is.
+struct SystemdUnit {
+  std::string name;      ///< "berth-c1.scope"; empty: systemd has nothing to do with it.
+  bool of_user = false;  ///< It is the user's instance of systemd that has the unit.
+
+  bool empty() const { return name.empty(); }
+};
+
 /// The cgroup (v2) or cgroups (v1: one for each hierarchy) of one container.
 class Cgroup {
  public:
@@ -21,19 +29,21 @@ class Cgroup {
 
   /// Decides where the container's cgroup goes (oci-runtime.md 2.6) on this host's layout; creates nothing.
   static std::unique_ptr<Cgroup> plan(const std::string& cgroups_path, const std::string& container_id);
-  /// The cgroup of an existing container, from what paths() said. An empty map: no cgroups at all, every call does
-  /// nothing.
-  static std::unique_ptr<Cgroup> open(const std::map<std::string, std::string>& paths);
+  /// The cgroup of an existing container, from what paths() and unit() said. An empty map: no cgroups at all, every
+  /// call does nothing. Without the unit, what is changed is changed behind systemd's back.
+  static std::unique_ptr<Cgroup> open(const std::map<std::string, std::string>& paths, const SystemdUnit& unit = {});
 
   /// Absolute directories by controller ("" on v2), for the state file.
   virtual std::map<std::string, std::string> paths() const = 0;
+  /// The unit of systemd that it belongs to, for the state file.
+  virtual SystemdUnit unit() const { return {}; }
 
   /// Makes the directories. Throws if the cgroup exists and holds processes ("container's cgroup is not empty: N
   /// process(es) found") or is frozen ("container's cgroup unexpectedly frozen").
   virtual void create() = 0;
-  /// A directory descriptor for CLONE_INTO_CGROUP; empty where that cannot be used (v1).
+  /// A directory descriptor for CLONE_INTO_CGROUP; empty where that cannot be used (v1, and units to be started).
   virtual base::Fd directory() const = 0;
-  /// Moves a process in (all hierarchies).
+  /// Moves a process in (all hierarchies); the first one of a new unit starts it.
   virtual void join(pid_t pid) = 0;
   /// Whether a process with one thread can move itself in by `enter`, and so need no `join`. On v1 that spares it the
   /// wait for the lock that moving another process takes: half a dozen milliseconds, mostly.

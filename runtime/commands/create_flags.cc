@@ -6,6 +6,7 @@
 #include <stdexcept>
 
 #include "cgroups/limit_text.h"
+#include "cgroups/systemd/systemd.h"
 #include "log.h"
 #include "network/user_network.h"
 #include "process/notify_socket.h"
@@ -15,9 +16,13 @@ namespace berth::runtime {
 
 namespace {
 
-void check_globals(const Globals& globals) {
-  if (globals.systemd_cgroup) throw std::runtime_error("--systemd-cgroup is not supported yet");
-  if (globals.cgroup_manager == "systemd") throw std::runtime_error("--cgroup-manager systemd is not supported yet");
+/// --cgroup-manager says more than --systemd-cgroup.
+CgroupManager cgroup_manager(const Globals& globals) {
+  const auto& name = globals.cgroup_manager;
+  if (name == "disabled") return CgroupManager::kNobody;
+  if (name != "systemd" && (!name.empty() || !globals.systemd_cgroup)) return CgroupManager::kFiles;
+  require_systemd();
+  return CgroupManager::kSystemd;
 }
 
 /// Names that this kernel's headers do not know are left out, as the specification wants.
@@ -76,7 +81,6 @@ void CreateFlags::define_for_restore(CommandLine& line) {
 
 CreateFlags::Prepared CreateFlags::prepare(const Globals& globals, const std::string& id, bool detached,
                                            CreateOptions& options) const {
-  check_globals(globals);
   validate_container_id(id);
   options.id = id;
   options.bundle = absolute_path(bundle_.empty() ? "." : bundle_);
@@ -87,7 +91,7 @@ CreateFlags::Prepared CreateFlags::prepare(const Globals& globals, const std::st
   options.pidfd_socket = absolute_path(pidfd_socket_);
   options.notify_socket = NotifySocket::of_environment();
   options.inherited = InheritedFds::of_caller(preserve_fds_, true);
-  options.no_cgroups = globals.cgroup_manager == "disabled";
+  options.cgroup_manager = cgroup_manager(globals);
   options.rootless = globals.rootless;
 
   Prepared prepared;

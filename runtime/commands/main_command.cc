@@ -1,5 +1,4 @@
 #include <sys/auxv.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -14,6 +13,7 @@
 #include "commands/version.h"
 #include "container/lifecycle.h"
 #include "log.h"
+#include "process/namespaces.h"
 #include "security/self_exe.h"
 
 namespace berth::runtime {
@@ -71,7 +71,7 @@ void define(CommandLine& line, GlobalFlags& flags) {
   line.value("log", flags.log_file, "append the log to this file (default: stderr)");
   line.value("log-format", flags.log_format, "format of the log: text (default) or json");
   line.flag("debug", flags.debug, "log what is being done");
-  line.flag("systemd-cgroup", flags.globals.systemd_cgroup, "let systemd manage cgroups (not supported yet)");
+  line.flag("systemd-cgroup", flags.globals.systemd_cgroup, "let systemd manage cgroups: a unit for each container");
   line.value("cgroup-manager", flags.globals.cgroup_manager, "cgroupfs (default), systemd or disabled");
   line.value("rootless", flags.rootless, "ignore cgroup permission errors: true, false or auto (default)");
   line.value("criu", flags.criu, "obsolete: accepted and ignored");
@@ -106,13 +106,6 @@ int dispatch(const Globals& globals, const Words& words) {
   if (const auto* command = find_command(name)) return command->run(globals, Words(words.begin() + 1, words.end()));
   log_error("No help topic for '" + name + "'");
   return kUnknownCommand;
-}
-
-/// The namespace of users that the kernel started with (PROC_USER_INIT_INO of its proc_ns.h).
-bool in_initial_user_namespace() {
-  constexpr ino_t kInitialUserNamespace = 0xEFFFFFFD;
-  struct stat status {};
-  return ::stat("/proc/self/ns/user", &status) != 0 || status.st_ino == kInitialUserNamespace;
 }
 
 bool is_rootless(const std::string& flag) {

@@ -98,7 +98,7 @@ std::vector<std::string> delete_container(Store& store, const std::string& id, b
   if (!force && status != "stopped" && status != "created") {
     throw std::runtime_error("cannot delete container " + id + " that is not stopped: " + status);
   }
-  const auto cgroup = Cgroup::open(record.cgroups);
+  const auto cgroup = Cgroup::open(record.cgroups, record.unit);
   kill_and_wait(record, *cgroup);
   base::BestEffort cleanup;
   cleanup.attempt("wait for a hook", [&] { outlive_orphaned_hook(store, id); });

@@ -14,6 +14,13 @@
 /// What the commands do; each throws std::exception with runc's text. The commands parse and print, nothing more.
 namespace berth::runtime {
 
+/// Who makes the containers' cgroups.
+enum class CgroupManager {
+  kFiles,    ///< We, by the cgroup file systems.
+  kSystemd,  ///< systemd, as cgroups of its units.
+  kNobody,   ///< There are none: as with an empty map for Cgroup::open.
+};
+
 /// Options common to `create` and `run`.
 struct CreateOptions {
   std::string id;
@@ -25,8 +32,8 @@ struct CreateOptions {
   bool no_pivot = false;
   bool no_new_keyring = false;
   InheritedFds inherited;
-  bool rootless = false;    ///< A cgroup that nobody asked for and that may not be made is done without.
-  bool no_cgroups = false;  ///< `--cgroup-manager disabled`: as with an empty map for Cgroup::open.
+  bool rootless = false;  ///< A cgroup that nobody asked for and that may not be made is done without.
+  CgroupManager cgroup_manager = CgroupManager::kFiles;
 };
 
 /// Makes the container and returns when its process is parked before exec (status created).

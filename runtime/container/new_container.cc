@@ -12,6 +12,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "cgroups/systemd/systemd.h"
 #include "container/hooks.h"
 #include "oci/parse.h"
 #include "process/notify_socket.h"
@@ -84,8 +85,9 @@ void NewContainer::reserve(const std::string& config_json, base::Rollback& rollb
   record_.annotations = config_.annotations;
   record_.no_new_keyring = options_.no_new_keyring;
   store_.save_config(record_.id, config_json);
-  cgroup_ = options_.no_cgroups ? Cgroup::open({}) : Cgroup::plan(config_.linux_.cgroups_path, record_.id);
+  cgroup_ = plan_cgroup();
   record_.cgroups = cgroup_->paths();
+  record_.unit = cgroup_->unit();
   if (config_.linux_.intel_rdt) {
     resctrl_ = ResctrlGroup::plan(*config_.linux_.intel_rdt, record_.id, resctrl_root());
     record_.resctrl = resctrl_->directory();
@@ -96,13 +98,27 @@ void NewContainer::reserve(const std::string& config_json, base::Rollback& rollb
   if (!config_.hooks.poststop.empty()) rollback.add("run poststop hooks", [this] { run_poststop_hooks(); });
 }
 
+std::unique_ptr<Cgroup> NewContainer::plan_cgroup() const {
+  const auto& path = config_.linux_.cgroups_path;
+  switch (options_.cgroup_manager) {
+    case CgroupManager::kNobody:
+      return Cgroup::open({});
+    case CgroupManager::kSystemd:
+      return plan_systemd_cgroup(path, record_.id, config_.annotations);
+    case CgroupManager::kFiles:
+      break;
+  }
+  return Cgroup::plan(path, record_.id);
+}
+
 /// Users without rights may have no cgroup to make others in; limits that are asked for are refused then.
 void NewContainer::make_cgroup() {
   try {
     cgroup_->create();
   } catch (const base::SystemError& error) {
     const bool denied = error.code() == EACCES || error.code() == EPERM || error.code() == EROFS;
-    if (!denied || !options_.rootless || !config_.linux_.cgroups_path.empty()) throw;
+    const bool asked_for = !config_.linux_.cgroups_path.empty() || !record_.unit.empty();
+    if (!denied || !options_.rootless || asked_for) throw;
     cgroup_ = Cgroup::open({});
     record_.cgroups.clear();
   }

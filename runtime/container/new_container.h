@@ -49,6 +49,7 @@ class NewContainer {
   std::optional<base::FileLock> lock_;  ///< No delete comes between.
 
  private:
+  std::unique_ptr<Cgroup> plan_cgroup() const;
   void make_cgroup();
   void run_poststop_hooks();
 };

@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/sigpipe.h"
 #include "container/hooks.h"
 #include "container/lifecycle.h"
 #include "process/notify_socket.h"
@@ -37,6 +38,16 @@ void claim(const Store& store, const std::string& id) {
   if (::unlink(store.fifo_path(id).c_str()) == 0) return;
   if (errno == ENOENT) throw std::runtime_error("cannot start an already running container");
   base::throw_errno("remove fifo " + store.fifo_path(id));
+}
+
+void release(const base::Fd& fifo) {
+  const base::BlockedSigpipe no_sigpipe;
+  try {
+    base::write_all(fifo.get(), "0", "exec.fifo");
+  } catch (const base::SystemError& error) {
+    if (error.code() != EPIPE) throw;
+    throw std::runtime_error("cannot start a container that has stopped");
+  }
 }
 
 void require_created(const Store& store, const Record& record) {
@@ -76,7 +87,7 @@ void start_container(Store& store, const std::string& id, const std::string& not
   const base::Fd process(notify ? static_cast<int>(::syscall(SYS_pidfd_open, record.pid, 0)) : -1);
   const base::Fd fifo = open_fifo(store, id);
   claim(store, id);
-  base::write_all(fifo.get(), "0", "exec.fifo");
+  release(fifo);
   wait_until_executed(fifo);
   run_poststart_hooks(store, config, record);
   if (notify && process) notify->forward_until_ready(process, record.pid);

@@ -15,7 +15,6 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/json.h"
-#include "cgroups/cgroup.h"
 
 namespace berth::runtime {
 
@@ -39,6 +38,7 @@ std::string to_json(const Record& record) {
   json["pid"] = record.pid;
   json["startTime"] = record.start_time;
   json["cgroups"] = record.cgroups;
+  if (!record.unit.empty()) json["systemdUnit"] = {{"name", record.unit.name}, {"ofUser", record.unit.of_user}};
   if (!record.resctrl.empty()) json["resctrl"] = record.resctrl;
   if (!record.resctrl_owned.empty()) json["resctrlOwned"] = record.resctrl_owned;
   json["annotations"] = record.annotations;
@@ -59,6 +59,9 @@ Record from_json(const std::string& text) {
   record.owner = static_cast<uid_t>(object.unsigned_integer("owner").value_or(0));
   record.pid = static_cast<pid_t>(object.integer("pid", 0).value_or(0));
   record.start_time = object.unsigned_integer("startTime").value_or(0);
+  if (const auto unit = object.object("systemdUnit")) {
+    record.unit = {unit->required_string("name"), unit->boolean("ofUser").value_or(false)};
+  }
   record.resctrl = object.string("resctrl").value_or("");
   record.resctrl_owned = object.strings("resctrlOwned");
   record.descriptors = object.strings("descriptors");

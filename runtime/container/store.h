@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/file.h"
+#include "cgroups/cgroup.h"
 #include "oci/config.h"
 
 namespace berth::runtime {
@@ -24,6 +25,7 @@ struct Record {
   pid_t pid = 0;                               ///< Of the init process; 0 while creating.
   uint64_t start_time = 0;                     ///< Field 22 of /proc/PID/stat: with the pid, a process for good.
   std::map<std::string, std::string> cgroups;  ///< Cgroup::paths()
+  SystemdUnit unit;                            ///< Cgroup::unit()
   std::string resctrl;                         ///< Directory of its resctrl group; empty: none.
   std::vector<std::string> resctrl_owned;      ///< Resctrl groups to remove with it, in this order.
   oci::Annotations annotations;

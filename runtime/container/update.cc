@@ -26,7 +26,7 @@ void update_container(Store& store, const std::string& id, const base::Json& res
   store.save_config(id, update.config_json);
   base::Rollback rollback;
   rollback.add("restore the stored configuration", [&] { store.save_config(id, present); });
-  Cgroup::open(record.cgroups)->update(update.changes, update.before);
+  Cgroup::open(record.cgroups, record.unit)->update(update.changes, update.before);
   rollback.dismiss();
 }
 

@@ -150,12 +150,18 @@ void abandon(const base::Fd& pidfd) {
 }
 
 /// Clones straight into the cgroup where the kernel can. On v2 a container that made cgroups of its own with
-/// controllers has no processes at the top (systemd, for example): then the place is where its init process is.
-pid_t clone_into(const base::Fd& directory, const Record& record, const ExecOptions& options, base::Fd& pidfd) {
+/// controllers has no processes at the top (systemd, for example): then the place is where its init process is. Where
+/// only systemd may move processes, `directory` is closed, and the process has yet to join.
+pid_t clone_into(base::Fd& directory, const Record& record, const ExecOptions& options, base::Fd& pidfd) {
   try {
     return clone_process(0, directory.get(), pidfd);
   } catch (const base::SystemError& error) {
-    if (error.code() != EBUSY || !directory || !options.cgroup.empty()) throw;
+    const bool is_for_systemd = error.code() == EACCES && !record.unit.empty();
+    if ((error.code() != EBUSY && !is_for_systemd) || !directory || !options.cgroup.empty()) throw;
+    if (is_for_systemd) {
+      directory.reset();
+      return clone_process(0, -1, pidfd);
+    }
   }
   const auto beside_init = Cgroup::open({{"", unified_directory_of(record.pid)}});
   return clone_process(0, beside_init->directory().get(), pidfd);
@@ -184,8 +190,9 @@ oci::State state_of(const Record& record) {
 /// The parent's side, up to the point where the program runs.
 Joined start_process(const Record& record, ExecContext& context, SyncChannel ours) {
   const auto& wanted = context.options.cgroup;
-  const auto cgroup = Cgroup::open(wanted.empty() ? record.cgroups : subgroup_paths(record.cgroups, wanted));
-  const base::Fd directory = cgroup->directory();
+  const auto cgroup =
+      wanted.empty() ? Cgroup::open(record.cgroups, record.unit) : Cgroup::open(subgroup_paths(record.cgroups, wanted));
+  base::Fd directory = cgroup->directory();
   if (cgroup->can_be_entered()) context.cgroup = cgroup.get();
   Joined joined;
   const auto& initial = context.process.exec_cpu_affinity.initial;

@@ -10,6 +10,7 @@
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -209,6 +210,12 @@ void bring_loopback_up() {
   std::strcpy(request.ifr_name, "lo");
   request.ifr_flags = IFF_UP;
   check(::ioctl(socket.get(), SIOCSIFFLAGS, &request), "bring lo up");
+}
+
+bool in_initial_user_namespace() {
+  constexpr ino_t kInitialUserNamespace = 0xEFFFFFFD;  // PROC_USER_INIT_INO of the kernel's proc_ns.h
+  struct stat status {};
+  return ::stat("/proc/self/ns/user", &status) != 0 || status.st_ino == kInitialUserNamespace;
 }
 
 }  // namespace berth::runtime

@@ -58,4 +58,7 @@ void make_time_namespace(const oci::Linux& config);
 /// Brings lo up in this network namespace.
 void bring_loopback_up();
 
+/// Whether this process is in the user namespace that the kernel started with.
+bool in_initial_user_namespace();
+
 }  // namespace berth::runtime

@@ -17,20 +17,10 @@ std::string or_max(int64_t value) {
 }
 
 void apply_swap(const LimitFiles& files, int64_t limit, int64_t swap) {
-  if (swap == 0 && limit != -1) return;
-  int64_t only_swap = -1;
-  if (swap > 0) {
-    if (limit <= 0)
-      throw std::runtime_error("linux.resources.memory.swap: unable to set swap limit without memory limit");
-    if (swap < limit) {
-      throw std::runtime_error("linux.resources.memory.swap: " + std::to_string(swap) + " is less than memory.limit " +
-                               std::to_string(limit));
-    }
-    only_swap = swap - limit;
-  }
+  const auto only_swap = swap_without_memory(limit, swap);
   // Without swap accounting there is nothing to limit.
-  if (only_swap <= 0 && !files.has("memory.swap.max")) return;
-  files.write("memory.swap.max", or_max(only_swap), "memory.swap");
+  if (!only_swap || (*only_swap <= 0 && !files.has("memory.swap.max"))) return;
+  files.write("memory.swap.max", or_max(*only_swap), "memory.swap");
 }
 
 void apply_memory(const LimitFiles& files, const oci::MemoryResources& memory) {
@@ -125,6 +115,18 @@ uint64_t weight_of_shares(uint64_t shares) {
   if (shares >= 262144) return 10000;
   const double l = std::log2(static_cast<double>(shares));
   return static_cast<uint64_t>(std::ceil(std::pow(10, (l * l + 125 * l) / 612 - 7.0 / 34)));
+}
+
+std::optional<int64_t> swap_without_memory(int64_t limit, int64_t swap) {
+  if (swap == 0 && limit != -1) return std::nullopt;
+  if (swap <= 0) return -1;
+  if (limit <= 0)
+    throw std::runtime_error("linux.resources.memory.swap: unable to set swap limit without memory limit");
+  if (swap < limit) {
+    throw std::runtime_error("linux.resources.memory.swap: " + std::to_string(swap) + " is less than memory.limit " +
+                             std::to_string(limit));
+  }
+  return swap - limit;
 }
 
 uint64_t io_weight_of(uint64_t blkio_weight) {

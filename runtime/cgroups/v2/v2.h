@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -27,6 +28,10 @@ CgroupStats read_v2_stats(const std::string& directory);
 uint64_t weight_of_shares(uint64_t shares);
 /// io.weight of a blkio weight of 10 to 1000.
 uint64_t io_weight_of(uint64_t blkio_weight);
+
+/// memory.swap.max of memory.limit and memory.swap, which counts both (0: not given, -1: unlimited); nullopt: to be
+/// left alone. Throws std::runtime_error naming the key where the two do not fit together.
+std::optional<int64_t> swap_without_memory(int64_t limit, int64_t swap);
 
 /// A BPF_PROG_TYPE_CGROUP_DEVICE program: the last rule that matches an access decides; without a match it is denied.
 std::vector<bpf_insn> device_program(const std::vector<oci::DeviceRule>& rules);
