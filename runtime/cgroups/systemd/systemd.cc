@@ -63,11 +63,10 @@ class SystemdCgroup : public Cgroup {
       // Asked twice, because the first answer was lost, systemd says so of our own unit.
       if (!is_in_place(pid)) throw;
       has_unit_ = true;
-      to_start_.reset();
+      finish_start();
     }
-    // There are controllers that systemd knows nothing of.
-    if (!is_v2(paths())) files_->join(pid);
-    if (is_v2(paths()) && !is_in_place(pid)) {
+    if (!is_v2(paths())) return files_->join(pid);  // there are controllers that systemd knows nothing of
+    if (!is_in_place(pid)) {
       throw std::runtime_error("systemd unit " + unit_.name + " has the cgroup " + unified_directory_of(pid) +
                                " instead of " + paths().at(""));
     }
@@ -120,7 +119,15 @@ class SystemdCgroup : public Cgroup {
       has_unit_ = false;  // another's
       throw;
     }
+    finish_start();
+  }
+
+  /// On v1 systemd has removed the directories of the controllers that it does not use.
+  void finish_start() {
     to_start_.reset();
+    base::Rollback rollback;
+    if (!is_v2(paths())) make_v1_directories(paths(), rollback);
+    rollback.dismiss();
   }
 
   /// The user's processes outside of its instance of systemd can be moved into there only by systemd.

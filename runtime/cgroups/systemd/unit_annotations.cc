@@ -56,7 +56,8 @@ dbus::Properties unit_annotations(const oci::Annotations& annotations) {
       dbus::Value value = dbus::parse_value(text);
       if (is_in_seconds(name)) {
         value = std::visit(Microseconds(), value);
-        name.insert(name.size() - 3, "U");
+        name.resize(name.size() - 3);
+        name += "USec";
       }
       properties.emplace_back(name, std::move(value));
     } catch (const std::exception& error) {

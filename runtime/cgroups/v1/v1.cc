@@ -47,16 +47,7 @@ class V1Cgroup : public Cgroup {
   void create() override {
     require_unused();
     base::Rollback rollback;
-    for (const auto& [controller, path] : paths_) {
-      struct stat info {};
-      if (::stat(path.c_str(), &info) != 0)
-        rollback.add("remove the cgroup", [directory = path] { ::rmdir(directory.c_str()); });
-      if (controller == "cpuset") {
-        make_cpuset(path);
-      } else {
-        base::make_directories(path, 0755);
-      }
-    }
+    make_v1_directories(paths_, rollback);
     rollback.dismiss();
   }
 
@@ -164,6 +155,19 @@ class V1Cgroup : public Cgroup {
 };
 
 }  // namespace
+
+void make_v1_directories(const std::map<std::string, std::string>& paths, base::Rollback& rollback) {
+  for (const auto& [controller, path] : paths) {
+    struct stat info {};
+    if (::stat(path.c_str(), &info) != 0)
+      rollback.add("remove the cgroup", [directory = path] { ::rmdir(directory.c_str()); });
+    if (controller == "cpuset") {
+      make_cpuset(path);
+    } else {
+      base::make_directories(path, 0755);
+    }
+  }
+}
 
 std::unique_ptr<Cgroup> make_v1_cgroup(std::map<std::string, std::string> paths) {
   return std::make_unique<V1Cgroup>(std::move(paths));
