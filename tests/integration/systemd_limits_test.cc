@@ -4,8 +4,11 @@
 #include <gmock/gmock.h>
 #include <unistd.h>
 
+#include <algorithm>
+
 #include "base/file.h"
 #include "base/json.h"
+#include "base/text.h"
 #include "support/limits.h"
 #include "support/programs.h"
 #include "support/systemd_host.h"
@@ -19,13 +22,8 @@ using ::testing::Not;
 using ::testing::Pair;
 using ::testing::UnorderedElementsAre;
 
-class SystemdLimitsTest : public SystemdHost {
+class LimitsTest : public SystemdHost {
  protected:
-  void SetUp() override {
-    SystemdHost::SetUp();
-    if (!IsSkipped() && !on_cgroup_v2()) GTEST_SKIP() << "this machine has cgroup v1";
-  }
-
   static Edit with(const std::string& resources) {
     return [resources](Json& spec) { spec["linux"]["resources"].update(Json::parse(resources)); };
   }
@@ -42,8 +40,14 @@ class SystemdLimitsTest : public SystemdHost {
     std::string text;
     for (const auto& [name, value] : show(unit_of(id), kProperties)) text += name + "=" + value + "\n";
     for (const auto& file : files) {
-      const std::string path = slice_directory() + "/" + unit_of(id) + "/" + file;
-      text += file + ": " + (exists(path) ? base::read_file(path) : "none\n");
+      // On v1 "CONTROLLER/FILE".
+      const auto slash = file.find('/');
+      const std::string hierarchy = slash == std::string::npos ? "" : file.substr(0, slash) + "/";
+      const std::string path =
+          "/sys/fs/cgroup/" + hierarchy + slice() + "/" + unit_of(id) + "/" + file.substr(hierarchy.size());
+      auto lines = exists(path) ? base::split(base::read_file(path), '\n') : std::vector<std::string>{"none"};
+      std::sort(lines.begin(), lines.end());
+      text += file + ": " + base::join(lines, "; ") + "\n";
     }
     words = start;
     words.insert(words.end(), {"delete", "--force", id});
@@ -53,10 +57,11 @@ class SystemdLimitsTest : public SystemdHost {
   }
 
   inline static const std::vector<std::string> kProperties{
-      "Slice",         "Delegate",           "DefaultDependencies", "MemoryMax",   "MemoryLow",
-      "MemoryHigh",    "MemoryMin",          "MemorySwapMax",       "CPUWeight",   "CPUQuotaPerSecUSec",
-      "AllowedCPUs",   "CPUQuotaPeriodUSec", "AllowedMemoryNodes",  "TasksMax",    "DevicePolicy",
-      "CPUAccounting", "MemoryAccounting",   "TasksAccounting",     "IOAccounting"};
+      "Slice",         "Delegate",           "DefaultDependencies", "MemoryMax",    "MemoryLow",
+      "MemoryHigh",    "MemoryMin",          "MemorySwapMax",       "CPUWeight",    "CPUQuotaPerSecUSec",
+      "AllowedCPUs",   "CPUQuotaPeriodUSec", "AllowedMemoryNodes",  "TasksMax",     "DevicePolicy",
+      "CPUAccounting", "MemoryAccounting",   "TasksAccounting",     "IOAccounting", "MemoryLimit",
+      "CPUShares"};
 };
 
 /// One row of resources, and the files that show it.
@@ -69,6 +74,23 @@ struct Row {
 std::ostream& operator<<(std::ostream& out, const Row& row) {
   return out << row.name;
 }
+
+/// On cgroup v2.
+class SystemdLimitsTest : public LimitsTest {
+ protected:
+  void SetUp() override {
+    LimitsTest::SetUp();
+    if (!IsSkipped() && !on_cgroup_v2()) GTEST_SKIP() << "this machine has cgroup v1";
+  }
+};
+
+class SystemdV1LimitsTest : public LimitsTest {
+ protected:
+  void SetUp() override {
+    LimitsTest::SetUp();
+    if (!IsSkipped() && on_cgroup_v2()) GTEST_SKIP() << "this machine has cgroup v2 (vm-run --cgroup1)";
+  }
+};
 
 class SystemdRowTest : public SystemdLimitsTest, public ::testing::WithParamInterface<Row> {};
 
@@ -109,6 +131,48 @@ void with_console(Json& spec) {
   }
   spec["linux"]["resources"]["devices"].push_back(
       {{"allow", true}, {"type", "c"}, {"major", 5}, {"minor", 1}, {"access", "r"}});
+}
+
+TEST_F(SystemdV1LimitsTest, SystemdAndTheKernelHaveWhatTheyHaveOfRunc) {
+  const std::string runc = system_program("runc");
+  if (runc.empty()) GTEST_SKIP() << "runc is not installed";
+  constexpr const char* kResources =
+      R"({"memory": {"limit": 67108864, "reservation": 33554432}, "pids": {"limit": 33},
+          "cpu": {"shares": 512, "quota": 12500, "period": 50000, "cpus": "0", "mems": "0"},
+          "hugepageLimits": [{"pageSize": "2MB", "limit": 4194304}]})";
+  const std::vector<std::string> files{"memory/memory.limit_in_bytes",
+                                       "memory/memory.soft_limit_in_bytes",
+                                       "pids/pids.max",
+                                       "cpu/cpu.shares",
+                                       "cpu/cpu.cfs_quota_us",
+                                       "cpu/cpu.cfs_period_us",
+                                       "cpuset/cpuset.cpus",
+                                       "hugetlb/hugetlb.2MB.limit_in_bytes",
+                                       "devices/devices.list"};
+  const auto ours = seen(built("berth"), "ours", kResources, files);
+  EXPECT_EQ(ours, seen(runc, "runcs", kResources, files));
+  EXPECT_THAT(ours, HasSubstr("memory.limit_in_bytes: 67108864\n"));
+}
+
+TEST_F(SystemdV1LimitsTest, UpdateChangesTheUnitAndAReloadKeepsIt) {
+  run_in_unit("v1");
+  must_berth({"update", "--memory", "64m", "--pids-limit", "17", "--cpu-quota", "12345", "--cpu-period", "50000",
+              "--cpu-share", "512", "v1"});
+  const auto state = [] {
+    std::string text;
+    for (const auto& [controller, file] : {std::pair("memory", "memory.limit_in_bytes"), std::pair("pids", "pids.max"),
+                                           std::pair("cpu", "cpu.cfs_quota_us"), std::pair("cpu", "cpu.shares")}) {
+      text += limit_of(pid_of("v1"), controller, file) + " ";
+    }
+    return text;
+  };
+  EXPECT_EQ("67108864 17 12500 512 ", state());
+  EXPECT_EQ("67108864", show_one(unit_of("v1"), "MemoryLimit"));
+  EXPECT_EQ("512", show_one(unit_of("v1"), "CPUShares"));
+  must_run({"systemctl", "daemon-reload"});
+  EXPECT_EQ("67108864 17 12500 512 ", state());
+  must_berth({"delete", "--force", "v1"});
+  EXPECT_THAT(cgroups_of("test-v1.scope"), ::testing::IsEmpty());
 }
 
 /// Says which of the null device, the console and the current terminal can be opened.
