@@ -67,7 +67,7 @@ Ended run(const Program& program, const base::Fd& in, const base::Fd& out) {
   const std::chrono::duration<double, std::milli> wall = std::chrono::steady_clock::now() - start;
   ::posix_spawn_file_actions_destroy(&actions);
   if (failure != 0) throw base::SystemError("run " + program.argv[0], failure);
-  ended.cost = {wall.count(), milliseconds(usage.ru_utime) + milliseconds(usage.ru_stime), usage.ru_maxrss,
+  ended.cost = {wall.count(), milliseconds(usage.ru_utime) + milliseconds(usage.ru_stime),
                 usage.ru_minflt + usage.ru_majflt, usage.ru_nvcsw + usage.ru_nivcsw};
   return ended;
 }
@@ -97,6 +97,15 @@ Cost run_measured(const Program& program, const std::string& input) {
 
 bool succeeds(const Program& program, const std::string& input) {
   return run(program, with_content(input), memory_file("output")).status == 0;
+}
+
+long peak_memory(const Program& program) {
+  Program measured = program;
+  measured.argv.insert(measured.argv.begin(), {test::built_directory() + "/../bench/floor", "peak"});
+  const base::Fd out = memory_file("output");
+  const Ended ended = run(measured, with_content(""), out);
+  if (ended.status != 0) throw std::runtime_error(program.argv[0] + " failed: " + text_of(out));
+  return std::stol(text_of(out));
 }
 
 long count_system_calls(const Program& program) {

@@ -11,7 +11,6 @@ namespace berth::bench {
 struct Cost {
   double wall_ms = 0;
   double cpu_ms = 0;     ///< User and system.
-  long peak_kib = 0;     ///< Of the largest process, not of all together.
   long page_faults = 0;  ///< Minor and major.
   long context_switches = 0;
 };
@@ -29,6 +28,9 @@ Cost run_measured(const Program& program);
 Cost run_measured(const Program& program, const std::string& input);
 /// As above; true if it exited with 0.
 bool succeeds(const Program& program, const std::string& input = "");
+
+/// Peak memory of a program's largest process, in KiB.
+long peak_memory(const Program& program);
 
 /// Number of system calls of a program and its children, by strace -f -c. Throws if strace is not installed.
 long count_system_calls(const Program& program);

@@ -99,7 +99,6 @@ void add_cost(const std::string& what, const std::string& operation, const std::
               Results& results) {
   results.add(what, operation, who, "ms", cost.wall_ms);
   results.add(what, operation + ": CPU", who, "ms", cost.cpu_ms);
-  results.add(what, operation + ": peak memory", who, "KiB", static_cast<double>(cost.peak_kib));
   results.add(what, operation + ": page faults", who, "", static_cast<double>(cost.page_faults));
   results.add(what, operation + ": context switches", who, "", static_cast<double>(cost.context_switches));
 }
@@ -118,6 +117,10 @@ void measure_run(const std::vector<Runtime>& runtimes, const std::string& what, 
                         {}};
     const auto cost = run_measured(floor);
     if (round >= 0) add_cost(what, "run", "floor", cost, results);
+  }
+  for (const auto& runtime : runtimes) {
+    const auto peak = peak_memory(runtime.command({"run", "--bundle", directory, "peak"}));
+    results.add(what, "run: peak memory", runtime.who, "KiB", static_cast<double>(peak));
   }
   if (test::system_program("strace").empty()) return;
   for (const auto& runtime : runtimes) {

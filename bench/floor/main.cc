@@ -3,6 +3,15 @@
 //   floor prepare NETNS | add NETNS | del NETNS      an attachment with a published port
 //   floor run ROOTFS PROGRAM [ARG…]                  a container, with a network namespace
 //   floor run-host-network ROOTFS PROGRAM [ARG…]     a container without
+//
+// And, since it is small itself:
+//
+//   floor peak PROGRAM [ARG…]                        runs it; prints the peak memory of its largest process in KiB
+
+#include <fcntl.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <cstdio>
 #include <cstring>
@@ -11,6 +20,26 @@
 #include "bench/floor/container.h"
 #include "bench/floor/network.h"
 
+namespace {
+
+/// What a program inherits of its parent's memory between fork and exec counts as its own.
+int print_peak(char** argv) {
+  const pid_t pid = ::fork();
+  if (pid == 0) {
+    const int nowhere = ::open("/dev/null", O_WRONLY);
+    ::dup2(nowhere, STDOUT_FILENO);
+    ::execv(argv[0], argv);
+    ::_exit(127);
+  }
+  int status = 0;
+  rusage usage{};
+  ::wait4(pid, &status, 0, &usage);
+  std::printf("%ld\n", usage.ru_maxrss);
+  return WIFEXITED(status) ? WEXITSTATUS(status) : 1;
+}
+
+}  // namespace
+
 int main(int argc, char** argv) {
   using namespace berth::bench;
   if (argc < 3) {
@@ -18,6 +47,7 @@ int main(int argc, char** argv) {
     return 2;
   }
   const char* command = argv[1];
+  if (std::strcmp(command, "peak") == 0) return print_peak(argv + 2);
   try {
     if (std::strncmp(command, "run", 3) == 0 && argc > 3) {
       return run_contained(argv[2], {argv + 3, argv + argc}, std::strcmp(command, "run") == 0);

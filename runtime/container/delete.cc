@@ -106,6 +106,7 @@ std::vector<std::string> delete_container(Store& store, const std::string& id, b
   cleanup.attempt("remove the resctrl group", [&] { remove_resctrl(record.resctrl_owned); });
   std::vector<std::string> warnings;
   cleanup.attempt("run poststop hooks", [&] {
+    if (record.is_plain) return;
     const oci::Config config = store.load_config(record);
     warnings = run_all_hooks("poststop", config.hooks.poststop, stopped_state(record), record.bundle,
                              note_hooks_of(store, id));

@@ -84,6 +84,7 @@ void NewContainer::reserve(const std::string& config_json, base::Rollback& rollb
   record_.owner = ::geteuid();
   record_.annotations = config_.annotations;
   record_.no_new_keyring = options_.no_new_keyring;
+  record_.is_plain = config_.process && config_.hooks.poststart.empty() && config_.hooks.poststop.empty();
   store_.save_config(record_.id, config_json);
   cgroup_ = plan_cgroup();
   record_.cgroups = cgroup_->paths();

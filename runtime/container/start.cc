@@ -58,8 +58,15 @@ void require_created(const Store& store, const Record& record) {
   throw std::runtime_error("cannot start a container in the " + status + " state");
 }
 
-void run_poststart_hooks(Store& store, const oci::Config& config, const Record& record) {
-  if (config.hooks.poststart.empty()) return;
+std::vector<oci::Hook> poststart_hooks(const Store& store, const Record& record) {
+  if (record.is_plain) return {};
+  const oci::Config config = store.load_config(record);
+  if (!config.process) throw std::runtime_error("cannot start container " + record.id + ": config.json has no process");
+  return config.hooks.poststart;
+}
+
+void run_poststart_hooks(Store& store, const std::vector<oci::Hook>& hooks, const Record& record) {
+  if (hooks.empty()) return;
   oci::State state;
   state.id = record.id;
   state.status = "running";
@@ -67,7 +74,7 @@ void run_poststart_hooks(Store& store, const oci::Config& config, const Record& 
   state.bundle = record.bundle;
   state.annotations = record.annotations;
   try {
-    run_hooks("poststart", config.hooks.poststart, state, record.bundle, std::nullopt, note_hooks_of(store, record.id));
+    run_hooks("poststart", hooks, state, record.bundle, std::nullopt, note_hooks_of(store, record.id));
   } catch (const std::exception&) {
     delete_container(store, record.id, true);
     throw;
@@ -79,8 +86,7 @@ void run_poststart_hooks(Store& store, const oci::Config& config, const Record& 
 void start_container(Store& store, const std::string& id, const std::string& notify_socket) {
   const Record record = store.load(id);
   require_created(store, record);
-  const oci::Config config = store.load_config(record);
-  if (!config.process) throw std::runtime_error("cannot start container " + id + ": config.json has no process");
+  const auto hooks = poststart_hooks(store, record);
   std::optional<NotifySocket> notify;
   if (!notify_socket.empty() && NotifySocket::is_wanted(store.directory(id)))
     notify.emplace(store.directory(id), notify_socket);
@@ -89,7 +95,7 @@ void start_container(Store& store, const std::string& id, const std::string& not
   claim(store, id);
   release(fifo);
   wait_until_executed(fifo);
-  run_poststart_hooks(store, config, record);
+  run_poststart_hooks(store, hooks, record);
   if (notify && process) notify->forward_until_ready(process, record.pid);
 }
 

@@ -44,6 +44,7 @@ std::string to_json(const Record& record) {
   json["annotations"] = record.annotations;
   json["descriptors"] = record.descriptors;
   json["noNewKeyring"] = record.no_new_keyring;
+  json["plain"] = record.is_plain;
   return json.dump(-1, ' ', false, base::Json::error_handler_t::replace);
 }
 
@@ -66,6 +67,7 @@ Record from_json(const std::string& text) {
   record.resctrl_owned = object.strings("resctrlOwned");
   record.descriptors = object.strings("descriptors");
   record.no_new_keyring = object.boolean("noNewKeyring").value_or(false);
+  record.is_plain = object.boolean("plain").value_or(false);
   for (auto& [key, value] : object.string_map("cgroups")) record.cgroups[key] = std::move(value);
   for (auto& [key, value] : object.string_map("annotations")) record.annotations[key] = std::move(value);
   return record;

@@ -31,6 +31,8 @@ struct Record {
   oci::Annotations annotations;
   std::vector<std::string> descriptors;  ///< What its standard streams were: "pipe:[4711]", a path, …
   bool no_new_keyring = false;           ///< `exec` gets no session keyring either.
+  /// config.json has a process and neither poststart nor poststop hooks: `start` and `delete` need not read it.
+  bool is_plain = false;
 };
 
 /// The directory of all containers (`--root`).
