@@ -50,6 +50,8 @@ void measure_first_answer(const Options& options, Results& results) {
                                   "cgroupfs",
                                   "--events-backend",
                                   "file"};
+  // crun 1.8 takes no hybrid cgroup mount.
+  if (!options.runc.empty()) podman.insert(podman.end(), {"--runtime", options.runc});
   const auto with = [](std::vector<std::string> words, const std::vector<std::string>& more) {
     words.insert(words.end(), more.begin(), more.end());
     return words;
@@ -64,10 +66,12 @@ void measure_first_answer(const Options& options, Results& results) {
     run_measured({with(berth, {"delete", "--force", id}), env});
     if (round >= 0) results.add("run with a published port", "to the first answer", "berth", "ms", ours);
     if (options.podman.empty()) continue;
-    const double theirs = first_answer(
-        {with(with(podman, {"run", "--detach", "--name", id, "--publish", "8081:80", "--rootfs", rootfs}), server),
-         env},
-        8081);
+    const double theirs =
+        first_answer({with(with(podman, {"run", "--detach", "--name", id, "--ulimit", "nofile=1024:1024", "--ulimit",
+                                         "nproc=1024:1024", "--publish", "8081:80", "--rootfs", rootfs}),
+                           server),
+                      env},
+                     8081);
     run_measured({with(podman, {"rm", "--force", "--time", "0", id}), env});
     if (round >= 0) results.add("run with a published port", "to the first answer", "podman", "ms", theirs);
   }

@@ -23,13 +23,17 @@ const Chain& chain() {
 /// A suite's host, a container that comes and goes, and a client that reaches the host from outside.
 struct Scene {
   std::unique_ptr<Suite> suite;
-  test::NamedNetNs box, client, elsewhere;
+  test::NamedNetNs box, client, elsewhere, keeper;
 
   Scene(std::unique_ptr<Suite> of, const std::string& number)
-      : suite(std::move(of)), box("box" + number), client("client" + number), elsewhere("elsewhere" + number) {
+      : suite(std::move(of)),
+        box("box" + number),
+        client("client" + number),
+        elsewhere("elsewhere" + number),
+        keeper("keeper" + number) {
     suite->configure(chain(), 0);
-    suite->run(suite->command("add", chain(), box.path()));  // makes the bridge and shared chains
-    suite->run(suite->command("del", chain(), box.path()));
+    // One that stays makes the bridge and shared chains, and keeps them.
+    suite->run(suite->command("add", chain(), keeper.path(), kPort - 1));
     suite->host().within([&] {
       test::must_run({"ip", "link", "add", "outside", "type", "veth", "peer", "name", "eth0", "netns", client.name()});
       test::must_run({"ip", "address", "add", std::string(kHostAddress) + "/24", "dev", "outside"});

@@ -1,4 +1,4 @@
-#!/usr/bin/env python3
+#!/usr/bin/python3
 """Writes what was measured into docs/performance.md, between its markers, and draws docs/plots/*.svg.
 
     bench/report.py [RESULTS_DIR]        bench/results
