@@ -39,11 +39,8 @@ struct Floor {
   net::NetNs host = host_namespace.open();
   test::NamedNetNs box{"box-floor"};
 
-  Program command(const std::string& command) const {
-    return {{test::built_directory() + "/../bench/floor", command, box.path()}, {}};
-  }
-  Cost run(const std::string& word) const {
-    return host.within([&] { return run_measured(command(word)); });
+  Cost run(const std::string& command) const {
+    return host.within([&] { return run_measured(floor_command({command, box.path()})); });
   }
 };
 

@@ -82,10 +82,6 @@ base::Fd with_content(const std::string& input) {
 
 }  // namespace
 
-Cost run_measured(const Program& program) {
-  return run_measured(program, "");
-}
-
 Cost run_measured(const Program& program, const std::string& input) {
   const base::Fd out = memory_file("output");
   const Ended ended = run(program, with_content(input), out);
@@ -99,9 +95,15 @@ bool succeeds(const Program& program, const std::string& input) {
   return run(program, with_content(input), memory_file("output")).status == 0;
 }
 
+Program floor_command(std::vector<std::string> words) {
+  words.insert(words.begin(), test::built_directory() + "/../bench/floor");
+  return {std::move(words), {}};
+}
+
 long peak_memory(const Program& program) {
-  Program measured = program;
-  measured.argv.insert(measured.argv.begin(), {test::built_directory() + "/../bench/floor", "peak"});
+  Program measured = floor_command({"peak"});
+  measured.argv.insert(measured.argv.end(), program.argv.begin(), program.argv.end());
+  measured.env = program.env;
   const base::Fd out = memory_file("output");
   const Ended ended = run(measured, with_content(""), out);
   if (ended.status != 0) throw std::runtime_error(program.argv[0] + " failed: " + text_of(out));

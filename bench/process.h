@@ -21,13 +21,14 @@ struct Program {
   std::vector<std::string> env;
 };
 
-/// Runs a program to its end with nothing on stdin, and everything it prints in a file that is read only if it fails.
+/// Runs a program to its end with `input` on stdin, and everything it prints in a file that is read only if it fails.
 /// Throws with what it printed unless it exits with 0.
-Cost run_measured(const Program& program);
-/// As above, `input` on stdin.
-Cost run_measured(const Program& program, const std::string& input);
+Cost run_measured(const Program& program, const std::string& input = "");
 /// As above; true if it exited with 0.
 bool succeeds(const Program& program, const std::string& input = "");
+
+/// A command of bench/floor, with its arguments.
+Program floor_command(std::vector<std::string> words);
 
 /// Peak memory of a program's largest process, in KiB.
 long peak_memory(const Program& program);

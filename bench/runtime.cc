@@ -112,10 +112,8 @@ void measure_run(const std::vector<Runtime>& runtimes, const std::string& what, 
       const auto cost = run_measured(program);
       if (round >= 0) add_cost(what, "run", runtime.who, cost, results);
     }
-    const Program floor{{test::built_directory() + "/../bench/floor", network ? "run" : "run-host-network",
-                         directory + "/rootfs", "/bin/true"},
-                        {}};
-    const auto cost = run_measured(floor);
+    const auto cost =
+        run_measured(floor_command({network ? "run" : "run-host-network", directory + "/rootfs", "/bin/true"}));
     if (round >= 0) add_cost(what, "run", "floor", cost, results);
   }
   for (const auto& runtime : runtimes) {

@@ -84,12 +84,7 @@ pid_t spawn(const Command& command, const Fd& in, const Fd& out, const Fd& err) 
 /// stack is the parent's.
 [[noreturn]] void become(const Command& command, const Fd& in, const Fd& out, const Fd& err) noexcept {
   constexpr int kNotStarted = 127;
-  struct sigaction action {};
-  action.sa_handler = SIG_DFL;
-  for (int signal = 1; signal < NSIG; ++signal) ::sigaction(signal, &action, nullptr);
-  sigset_t none;
-  ::sigemptyset(&none);
-  ::sigprocmask(SIG_SETMASK, &none, nullptr);
+  reset_signals();
   ::setpgid(0, 0);
   if (::dup2(in.get(), 0) < 0 || ::dup2(out.get(), 1) < 0 || ::dup2(err.get(), 2) < 0) ::_exit(kNotStarted);
   ::close_range(3, ~0U, 0);
@@ -183,6 +178,15 @@ std::vector<std::string> own_environment() {
   std::vector<std::string> env;
   for (char** entry = environ; *entry != nullptr; ++entry) env.emplace_back(*entry);
   return env;
+}
+
+void reset_signals() {
+  struct sigaction action {};
+  action.sa_handler = SIG_DFL;
+  for (int signal = 1; signal < NSIG; ++signal) ::sigaction(signal, &action, nullptr);
+  sigset_t none;
+  ::sigemptyset(&none);
+  ::sigprocmask(SIG_SETMASK, &none, nullptr);
 }
 
 RunningCommand::RunningCommand(Command command) : command_(std::move(command)) {

@@ -43,6 +43,9 @@ struct CommandResult {
 /// The calling process' environment, "KEY=VALUE" each.
 std::vector<std::string> own_environment();
 
+/// Default dispositions and an empty mask, as a program expects them that is to inherit nothing of ours.
+void reset_signals();
+
 /// A program that runs, in a process group of its own; no descriptor but 0, 1 and 2 is inherited, signal dispositions
 /// and mask are the defaults.
 class RunningCommand {

@@ -1,5 +1,5 @@
 // One executable under many names (hard links): it is the program whose name it was started by. One file is loaded once
-// however many of the plugins run, and takes a tenth of the room; and a plugin, cnitool or cni-hook that runs another
+// however many of the plugins run, and takes a seventh of the room; and a plugin, cnitool or cni-hook that runs another
 // one needs no new start for it (cni/resident.h).
 
 #include "plugins/multicall/programs.h"

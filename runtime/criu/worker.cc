@@ -17,7 +17,6 @@
 #include "criu/log_file.h"
 #include "log.h"
 #include "process/identity.h"
-#include "process/init.h"
 #include "process/lookup.h"
 #include "process/namespaces.h"
 #include "process/sync.h"
@@ -85,7 +84,7 @@ void place_descriptors(int socket, const std::vector<int>& others, bool own_stre
   const int above = Worker::kFirstDescriptor + static_cast<int>(start.descriptors.size());
   const SyncChannel sync(base::Fd(::fcntl(sync_fd, F_DUPFD_CLOEXEC, above)), true);
   try {
-    reset_signals();
+    base::reset_signals();
     const base::Fd aside(check(::fcntl(socket, F_DUPFD_CLOEXEC, above), "duplicate the socket"));
     if (start.preparing) start.preparing();
     place_descriptors(aside.get(), start.descriptors, start.own_streams);

@@ -9,6 +9,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/process.h"
 #include "cgroups/cgroup.h"
 #include "cgroups/resctrl.h"
 #include "cgroups/subgroup.h"
@@ -17,7 +18,6 @@
 #include "process/fd_passing.h"
 #include "process/foreground.h"
 #include "process/identity.h"
-#include "process/init.h"
 #include "process/last_steps.h"
 #include "process/namespaces.h"
 #include "process/settings.h"
@@ -76,7 +76,7 @@ void join_namespaces(const ExecContext& context) {
     adjust_oom_score(context.process);
     // Processes of the container must not trace us or use our descriptors while we join (CVE-2016-9962).
     ::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
-    reset_signals();
+    base::reset_signals();
     if (context.cgroup != nullptr) context.cgroup->enter();
     context.sync.expect(Step::kStart);
     join_namespaces(context);

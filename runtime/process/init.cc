@@ -12,6 +12,7 @@
 #include <stdexcept>
 
 #include "base/error.h"
+#include "base/process.h"
 #include "container/hooks.h"
 #include "process/console.h"
 #include "process/identity.h"
@@ -174,15 +175,6 @@ int clone_flags_of(const NamespacePlan& namespaces) {
   return namespaces.needs_second_fork() ? namespaces.new_flags & ~CLONE_NEWPID : namespaces.new_flags;
 }
 
-void reset_signals() {
-  struct sigaction action {};
-  action.sa_handler = SIG_DFL;
-  for (int signal = 1; signal < NSIG; ++signal) ::sigaction(signal, &action, nullptr);
-  sigset_t none;
-  ::sigemptyset(&none);
-  ::sigprocmask(SIG_SETMASK, &none, nullptr);
-}
-
 void run_init(InitContext& context) {
   std::string program;
   std::vector<std::string> env;
@@ -192,7 +184,7 @@ void run_init(InitContext& context) {
     if (context.config.process) adjust_oom_score(*context.config.process);
     // Nothing in a namespace we join may trace us or use our descriptors (CVE-2016-9962); exec makes us dumpable again.
     ::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
-    reset_signals();
+    base::reset_signals();
     if (context.cgroup != nullptr) context.cgroup->enter();
     set_up(context);
     context.sync.send(Step::kReady);

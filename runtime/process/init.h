@@ -39,7 +39,4 @@ int clone_flags_of(const NamespacePlan& namespaces);
 /// stderr.
 [[noreturn]] void run_init(InitContext& context);
 
-/// Default dispositions and an empty mask: a container must not inherit what the runtime ignores or blocks.
-void reset_signals();
-
 }  // namespace berth::runtime
