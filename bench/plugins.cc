@@ -1,9 +1,9 @@
-#include <functional>
 #include <memory>
+#include <string_view>
+#include <utility>
 
 #include "bench/measurements.h"
 #include "bench/suite.h"
-#include "support/programs.h"
 
 namespace berth::bench {
 
@@ -44,43 +44,60 @@ struct Floor {
   }
 };
 
+/// A suite, and the container namespace that it attaches.
+struct Contender {
+  std::unique_ptr<Suite> suite;
+  test::NamedNetNs box;
+  bool can_check = false;  ///< CHECK works with the present chain.
+
+  Contender(std::unique_ptr<Suite> of, size_t number) : suite(std::move(of)), box("box" + std::to_string(number)) {}
+
+  Program command(const char* name, const Chain& chain) const { return suite->command(name, chain, box.path()); }
+
+  /// The first attachment makes bridges and shared chains, and tells whether CHECK works (the reference's portmap looks
+  /// for IPv6 rules where there are none).
+  void prepare(const Chain& chain, int subnet) {
+    suite->configure(chain, subnet);
+    suite->run(command("add", chain));
+    can_check = suite->host().within([&] { return succeeds(command("check", chain)); });
+    suite->run(command("del", chain));
+  }
+
+  void measure(const Chain& chain, const std::string& what, Results& results) const {
+    constexpr std::pair<const char*, const char*> kCommands[] = {{"add", "ADD"}, {"check", "CHECK"}, {"del", "DEL"}};
+    for (const auto& [name, operation] : kCommands) {
+      if (name == std::string_view("check") && !can_check) continue;
+      results.add(what, operation, suite->who(), "ms", suite->run(command(name, chain)).wall_ms);
+    }
+  }
+};
+
+std::vector<std::unique_ptr<Contender>> make_contenders(const Options& options) {
+  std::vector<std::unique_ptr<Contender>> contenders;
+  for (auto& suite : make_suites(options.reference_plugins, !options.quick)) {
+    contenders.push_back(std::make_unique<Contender>(std::move(suite), contenders.size()));
+  }
+  return contenders;
+}
+
 }  // namespace
 
 void measure_plugins(const Options& options, Results& results) {
-  const auto suites = make_suites(options.reference_plugins, !options.quick);
-  std::vector<std::unique_ptr<test::NamedNetNs>> boxes;
-  for (size_t i = 0; i < suites.size(); ++i)
-    boxes.push_back(std::make_unique<test::NamedNetNs>("box" + std::to_string(i)));
+  const auto contenders = make_contenders(options);
   const Floor floor;
   floor.run("prepare");
   int subnet = 0;
   for (const auto& chain : chains()) {
     const auto what = describe(chain);
-    std::vector<bool> checks(suites.size());
-    for (size_t i = 0; i < suites.size(); ++i) {
-      // The first attachment makes bridges and shared chains, and tells whether CHECK works (the reference's portmap
-      // looks for IPv6 rules where there are none).
-      const auto& suite = *suites[i];
-      suites[i]->configure(chain, subnet);
-      suite.run(suite.command("add", chain, boxes[i]->path()));
-      checks[i] = suite.host().within([&] { return succeeds(suite.command("check", chain, boxes[i]->path())); });
-      suite.run(suite.command("del", chain, boxes[i]->path()));
-      if (!checks[i]) results.add_failure(what, "CHECK", suite.who(), "fails");
+    for (const auto& contender : contenders) {
+      contender->prepare(chain, subnet);
+      if (!contender->can_check) results.add_failure(what, "CHECK", contender->suite->who(), "fails");
     }
     for (int round = 0; round < options.rounds; ++round) {
-      for (size_t i = 0; i < suites.size(); ++i) {
-        const auto& suite = *suites[i];
-        for (const char* command : {"add", "check", "del"}) {
-          const std::string operation = std::string(command) == "add" ? "ADD" : command[0] == 'c' ? "CHECK" : "DEL";
-          if (operation == "CHECK" && !checks[i]) continue;
-          results.add(what, operation, suite.who(), "ms",
-                      suite.run(suite.command(command, chain, boxes[i]->path())).wall_ms);
-        }
-      }
-      if (chain.name == "one-port") {
-        results.add(what, "ADD", "floor", "ms", floor.run("add").wall_ms);
-        results.add(what, "DEL", "floor", "ms", floor.run("del").wall_ms);
-      }
+      for (const auto& contender : contenders) contender->measure(chain, what, results);
+      if (chain.name != "one-port") continue;
+      results.add(what, "ADD", "floor", "ms", floor.run("add").wall_ms);
+      results.add(what, "DEL", "floor", "ms", floor.run("del").wall_ms);
     }
     ++subnet;
   }

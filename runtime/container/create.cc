@@ -11,12 +11,12 @@
 #include <stdexcept>
 
 #include "base/error.h"
+#include "base/fd_passing.h"
 #include "base/file.h"
 #include "base/rollback.h"
 #include "container/creation.h"
 #include "container/lifecycle.h"
 #include "container/new_container.h"
-#include "process/fd_passing.h"
 #include "process/init.h"
 #include "process/notify_socket.h"
 #include "process/settings.h"
@@ -40,7 +40,7 @@ class Creation : NewContainer {
       : NewContainer(store, options, config),
         terminal_(terminal),
         seccomp_(make_seccomp_filter(config.linux_.seccomp)) {
-    if (!options.pidfd_socket.empty()) pidfd_socket_ = connect_unix_socket(options.pidfd_socket, "pidfd socket");
+    if (!options.pidfd_socket.empty()) pidfd_socket_ = base::connect_unix_socket(options.pidfd_socket, "pidfd socket");
   }
 
   CreatedContainer run(const std::string& config_json);
@@ -119,7 +119,7 @@ void Creation::finish_set_up() {
   run_host_hooks();
   sync_.send(Step::kHooksDone);
   sync_.expect(Step::kReady);
-  if (pidfd_socket_) send_descriptor(pidfd_socket_, pidfd_, "standard", "the pidfd over the pidfd socket");
+  if (pidfd_socket_) base::send_descriptor(pidfd_socket_, pidfd_, "standard", "the pidfd over the pidfd socket");
   if (config_.process) set_rlimits(record_.pid, config_.process->rlimits);
   record_.descriptors = standard_streams_of(record_.pid);
   store_.save(record_);

@@ -8,6 +8,7 @@
 #include <stdexcept>
 
 #include "base/error.h"
+#include "base/fd_passing.h"
 #include "base/file.h"
 #include "base/json.h"
 #include "cgroups/layout.h"
@@ -19,7 +20,6 @@
 #include "criu/mount_points.h"
 #include "criu/worker.h"
 #include "process/console.h"
-#include "process/fd_passing.h"
 #include "process/foreground.h"
 #include "process/namespaces.h"
 #include "process/notify_socket.h"
@@ -134,8 +134,8 @@ void Restoration::listen(criu::Notification& notification) {
   if (notification.name == "setup-namespaces") {
     set_up_namespaces(notification.pid);
   } else if (notification.name == "orphan-pts-master" && notification.descriptor && console_) {
-    send_descriptor(console_, notification.descriptor, slave_name(notification.descriptor),
-                    "the terminal over the console socket");
+    base::send_descriptor(console_, notification.descriptor, slave_name(notification.descriptor),
+                          "the terminal over the console socket");
   }
 }
 

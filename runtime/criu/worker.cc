@@ -12,6 +12,7 @@
 #include <stdexcept>
 
 #include "base/error.h"
+#include "base/fd_passing.h"
 #include "base/process.h"
 #include "base/text.h"
 #include "criu/log_file.h"
@@ -32,6 +33,9 @@ constexpr int kSocketNumber = Worker::kFirstDescriptor - 1;
 /// The first with all that is used here (time namespaces, "status-ready").
 constexpr int64_t kOldestMajor = 3;
 constexpr int64_t kOldestMinor = 15;
+
+/// More bytes than its messages have.
+constexpr size_t kLongestAnswer = 65536;
 
 /// criu_req_type of rpc.proto.
 enum Type : int64_t {
@@ -174,31 +178,17 @@ void Worker::send(const Message& message) const {
 }
 
 Worker::Received Worker::receive() {
-  std::array<char, 65536> bytes;
-  alignas(cmsghdr) std::array<char, CMSG_SPACE(sizeof(int))> control{};
-  iovec buffer{bytes.data(), bytes.size()};
-  msghdr message{};
-  message.msg_iov = &buffer;
-  message.msg_iovlen = 1;
-  message.msg_control = control.data();
-  message.msg_controllen = control.size();
-  ssize_t size = 0;
-  while ((size = ::recvmsg(socket_.get(), &message, MSG_CMSG_CLOEXEC)) < 0 && errno == EINTR) {
+  base::ReceivedMessage message;
+  try {
+    message = base::receive_message(socket_, "an answer of criu", kLongestAnswer);
+  } catch (const base::SystemError& error) {
+    if (error.code() != ECONNRESET) throw;
   }
-  if (size < 0 && errno != ECONNRESET) base::throw_errno("receive an answer of criu");
-  if (size <= 0) {
+  if (message.text.empty()) {
     finish();
     throw std::runtime_error("criu " + ended_ + " without an answer");
   }
-  Received received;
-  const cmsghdr* header = CMSG_FIRSTHDR(&message);
-  if (header != nullptr && header->cmsg_level == SOL_SOCKET && header->cmsg_type == SCM_RIGHTS) {
-    int number = -1;
-    std::memcpy(&number, CMSG_DATA(header), sizeof number);
-    received.descriptor.reset(number);
-  }
-  received.fields = Fields::parse({bytes.data(), static_cast<size_t>(size)});
-  return received;
+  return {Fields::parse(message.text), std::move(message.descriptor)};
 }
 
 void Worker::require_version() {

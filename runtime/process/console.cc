@@ -12,7 +12,7 @@
 #include <stdexcept>
 
 #include "base/error.h"
-#include "process/fd_passing.h"
+#include "base/fd_passing.h"
 #include "rootfs/mount_api.h"
 #include "rootfs/paths.h"
 
@@ -86,7 +86,7 @@ void open_console(const base::Fd& root, const base::Fd& socket, unsigned height,
   }
   const std::string name = slave_name(master);
   if (bind_console) bind_on_console(root, slave, name);
-  send_descriptor(socket, master, name, "the terminal over the console socket");
+  base::send_descriptor(socket, master, name, "the terminal over the console socket");
   check(::ioctl(slave.get(), TIOCSCTTY, 0), "make the terminal the controlling one");
   for (int fd = 0; fd < 3; ++fd) check(::dup2(slave.get(), fd), "make the terminal a standard stream");
 }

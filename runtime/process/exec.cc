@@ -8,6 +8,7 @@
 #include <stdexcept>
 
 #include "base/error.h"
+#include "base/fd_passing.h"
 #include "base/file.h"
 #include "base/process.h"
 #include "cgroups/cgroup.h"
@@ -15,7 +16,6 @@
 #include "cgroups/subgroup.h"
 #include "container/lifecycle.h"
 #include "process/console.h"
-#include "process/fd_passing.h"
 #include "process/foreground.h"
 #include "process/identity.h"
 #include "process/last_steps.h"
@@ -216,7 +216,7 @@ Joined start_process(const Record& record, ExecContext& context, SyncChannel our
     ours.send(Step::kStart);
     ours.expect(Step::kReady);
     if (context.pidfd_socket) {
-      send_descriptor(context.pidfd_socket, joined.pidfd, "setns", "the pidfd over the pidfd socket");
+      base::send_descriptor(context.pidfd_socket, joined.pidfd, "setns", "the pidfd over the pidfd socket");
     }
     set_rlimits(real, context.process.rlimits);
     ours.send(Step::kGo);
@@ -273,7 +273,8 @@ int exec_container(Store& store, const ExecOptions& options, const oci::Process&
                       has_exec_labels(process) ? open_trusted_proc() : base::Fd(),
                       record.no_new_keyring,
                       {}};
-  if (!options.pidfd_socket.empty()) context.pidfd_socket = connect_unix_socket(options.pidfd_socket, "pidfd socket");
+  if (!options.pidfd_socket.empty())
+    context.pidfd_socket = base::connect_unix_socket(options.pidfd_socket, "pidfd socket");
   Foreground foreground(!options.detach);
   Joined joined;
   try {

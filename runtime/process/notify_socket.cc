@@ -14,9 +14,9 @@
 #include <stdexcept>
 
 #include "base/error.h"
+#include "base/fd_passing.h"
 #include "base/file.h"
 #include "base/text.h"
-#include "process/fd_passing.h"
 
 namespace berth::runtime {
 
@@ -127,7 +127,7 @@ void NotifySocket::wait_for_manager() const {
   const base::Fd ours(ends[0]);
   {
     const base::Fd theirs(ends[1]);
-    send_descriptor(host_, theirs, "BARRIER=1", "a barrier to NOTIFY_SOCKET");
+    base::send_descriptor(host_, theirs, "BARRIER=1", "a barrier to NOTIFY_SOCKET");
   }
   pollfd entry{ours.get(), 0, 0};
   while (::poll(&entry, 1, kPatience) < 0 && errno == EINTR) {

@@ -9,7 +9,7 @@
 #include <stdexcept>
 
 #include "base/error.h"
-#include "process/fd_passing.h"
+#include "base/fd_passing.h"
 
 namespace berth::runtime {
 
@@ -29,7 +29,7 @@ Terminal::Terminal(bool wanted, const std::string& console_socket, bool detach) 
   if (!console_socket.empty()) {
     if (!wanted || !detach)
       throw std::runtime_error("cannot use console socket if runc will not detach or allocate tty");
-    child_end_ = connect_unix_socket(console_socket, "console socket");
+    child_end_ = base::connect_unix_socket(console_socket, "console socket");
     return;
   }
   if (!wanted) return;
@@ -51,7 +51,10 @@ oci::Process with_callers_size(oci::Process process) {
 }
 
 base::Fd Terminal::master() {
-  return our_end_ ? receive_descriptor(our_end_, "the terminal") : base::Fd();
+  if (!our_end_) return {};
+  auto received = base::receive_message(our_end_, "the terminal");
+  if (!received.descriptor) throw std::runtime_error("the container did not send the terminal");
+  return std::move(received.descriptor);
 }
 
 }  // namespace berth::runtime

@@ -3,19 +3,16 @@
 
 #include <fcntl.h>
 #include <gmock/gmock.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
-#include <cstring>
 #include <filesystem>
 #include <optional>
 
 #include "base/error.h"
 #include "base/file.h"
 #include "base/json.h"
-#include "process/fd_passing.h"
+#include "support/console.h"
 #include "support/containers.h"
 #include "support/programs.h"
 
@@ -191,17 +188,7 @@ TEST_F(CheckpointTest, InTheForegroundItHasOurPipesAndWeItsExitStatus) {
 TEST_F(CheckpointTest, ATerminalIsHandedOverAgain) {
   const auto path = shell_bundle("stty -echo; while read x; do echo got $x; done",
                                  [](Json& spec) { spec["process"]["terminal"] = true; });
-  const std::string name = scratch() + "/console.sock";
-  const base::Fd listener(base::check(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), "open a socket"));
-  sockaddr_un address{};
-  address.sun_family = AF_UNIX;
-  std::strcpy(address.sun_path, name.c_str());
-  base::check(::bind(listener.get(), reinterpret_cast<sockaddr*>(&address), sizeof address), "bind", name);
-  base::check(::listen(listener.get(), 4), "listen");
-  const auto master = [&] {
-    const base::Fd connection(base::check(::accept4(listener.get(), nullptr, nullptr, SOCK_CLOEXEC), "accept"));
-    return runtime::receive_descriptor(connection, "the terminal");
-  };
+  const ConsoleSocket console(scratch() + "/console.sock");
   const auto converse = [](const base::Fd& terminal) {
     base::write_all(terminal.get(), "hello\n", "terminal");
     std::string said;
@@ -213,14 +200,14 @@ TEST_F(CheckpointTest, ATerminalIsHandedOverAgain) {
     }
     return said;
   };
-  must_berth({"run", "--detach", "--console-socket", name, "--bundle", path, "one"});
+  must_berth({"run", "--detach", "--console-socket", console.path(), "--bundle", path, "one"});
   // Whoever closes it hangs up.
-  base::Fd first = master();
+  base::Fd first = console.receive();
   EXPECT_THAT(converse(first), HasSubstr("got hello"));
   must_call(checkpoint());
   first.reset();
-  must_call(restore({"--console-socket", name}));
-  const auto second = master();
+  must_call(restore({"--console-socket", console.path()}));
+  const auto second = console.receive();
   EXPECT_THAT(converse(second), HasSubstr("got hello"));
   EXPECT_THAT(must_berth({"exec", "one", "ls", "-l", "/dev/console"}), HasSubstr("crw"));
 }

@@ -10,13 +10,13 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include <array>
 #include <cerrno>
 #include <cstring>
 #include <thread>
 
 #include "base/error.h"
 #include "base/fd.h"
+#include "base/fd_passing.h"
 #include "base/json.h"
 #include "oci/state.h"
 #include "support/containers.h"
@@ -68,24 +68,13 @@ class Agent {
   base::Fd receive() {
     if (!readable(socket_)) return {};
     const base::Fd connection(::accept4(socket_.get(), nullptr, nullptr, SOCK_CLOEXEC));
-    std::array<char, 16384> text{};
-    alignas(cmsghdr) std::array<char, CMSG_SPACE(sizeof(int))> control{};
-    iovec buffer{text.data(), text.size()};
-    msghdr message{};
-    message.msg_iov = &buffer;
-    message.msg_iovlen = 1;
-    message.msg_control = control.data();
-    message.msg_controllen = control.size();
-    const auto size = ::recvmsg(connection.get(), &message, MSG_CMSG_CLOEXEC);
-    const auto* header = CMSG_FIRSTHDR(&message);
-    if (size <= 0 || header == nullptr || header->cmsg_type != SCM_RIGHTS) return {};
-    message_.assign(text.data(), static_cast<size_t>(size));
-    int number = -1;
-    std::memcpy(&number, CMSG_DATA(header), sizeof number);
+    auto message = base::receive_message(connection, "the listener", 16384);
+    if (!message.descriptor || message.text.empty()) return {};
+    message_ = std::move(message.text);
     char more = 0;
     pollfd end{connection.get(), POLLIN, 0};
     closed_ = ::poll(&end, 1, 500) == 1 && ::read(connection.get(), &more, 1) == 0;
-    return base::Fd(number);
+    return std::move(message.descriptor);
   }
 
   void serve() {

@@ -12,6 +12,7 @@
 #include <stdexcept>
 
 #include "base/error.h"
+#include "base/fd_passing.h"
 
 namespace berth::test {
 
@@ -29,20 +30,9 @@ ConsoleSocket::ConsoleSocket(const std::string& path)
 
 base::Fd ConsoleSocket::receive() const {
   const base::Fd connection(check(::accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC), "accept at", path_));
-  std::array<char, 256> text{};
-  alignas(cmsghdr) std::array<char, CMSG_SPACE(sizeof(int))> control{};
-  iovec part{text.data(), text.size()};
-  msghdr message{};
-  message.msg_iov = &part;
-  message.msg_iovlen = 1;
-  message.msg_control = control.data();
-  message.msg_controllen = control.size();
-  check(::recvmsg(connection.get(), &message, MSG_CMSG_CLOEXEC), "receive at", path_);
-  const cmsghdr* header = CMSG_FIRSTHDR(&message);
-  if (header == nullptr || header->cmsg_type != SCM_RIGHTS) throw std::runtime_error("no descriptor was sent");
-  int fd = -1;
-  std::memcpy(&fd, CMSG_DATA(header), sizeof fd);
-  return base::Fd(fd);
+  auto message = base::receive_message(connection, "the terminal at " + path_);
+  if (!message.descriptor) throw std::runtime_error("no descriptor was sent");
+  return std::move(message.descriptor);
 }
 
 std::string read_terminal(const base::Fd& master) {

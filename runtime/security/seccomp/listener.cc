@@ -6,8 +6,8 @@
 #include <string>
 
 #include "base/error.h"
+#include "base/fd_passing.h"
 #include "base/json.h"
-#include "process/fd_passing.h"
 
 namespace berth::runtime {
 
@@ -30,9 +30,9 @@ void pass_listener(const SyncChannel& sync, const base::Fd& pidfd, const oci::Se
   const int number = std::stoi(sync.expect(Step::kListening));
   const auto taken = ::syscall(SYS_pidfd_getfd, pidfd.get(), number, 0);
   const base::Fd listener(static_cast<int>(base::check(taken, "take the seccomp listener from the container")));
-  const auto agent = connect_unix_socket(profile.listener_path, "the seccomp agent (linux.seccomp.listenerPath)");
-  send_descriptor(agent, listener, process_state(profile, state, pid),
-                  "the listener to the seccomp agent at " + profile.listener_path);
+  const auto agent = base::connect_unix_socket(profile.listener_path, "the seccomp agent (linux.seccomp.listenerPath)");
+  base::send_descriptor(agent, listener, process_state(profile, state, pid),
+                        "the listener to the seccomp agent at " + profile.listener_path);
   sync.send(Step::kDelivered);
 }
 
