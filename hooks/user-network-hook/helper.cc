@@ -18,19 +18,9 @@ namespace {
 
 constexpr int kPatience = 5000;  // ms
 
-/// Empty if there is no such file: nothing to read is nothing to end.
-std::string read_if_present(const std::string& path) {
-  try {
-    return base::read_file(path);
-  } catch (const base::SystemError& error) {
-    if (error.code() != ENOENT && error.code() != ESRCH) throw;
-    return "";
-  }
-}
-
 /// The number may belong to another process by now.
 bool is_ours(const Order& order, pid_t pid) {
-  const auto command_line = read_if_present("/proc/" + std::to_string(pid) + "/cmdline");
+  const auto command_line = base::read_if_present("/proc/" + std::to_string(pid) + "/cmdline").value_or("");
   return command_line.find(order.directory + "/network.") != std::string::npos;
 }
 
@@ -43,7 +33,8 @@ bool ends_after(const base::Fd& pidfd, int signal) {
 }  // namespace
 
 void stop(const Order& order) {
-  const auto pid = static_cast<pid_t>(std::strtol(read_if_present(order.pid_file()).c_str(), nullptr, 10));
+  const auto text = base::read_if_present(order.pid_file()).value_or("");
+  const auto pid = static_cast<pid_t>(std::strtol(text.c_str(), nullptr, 10));
   const base::Fd pidfd(pid > 0 ? static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)) : -1);
   if (pidfd && is_ours(order, pid) && !ends_after(pidfd, SIGTERM) && !ends_after(pidfd, SIGKILL))
     throw std::runtime_error(order.program + ": process " + std::to_string(pid) + " does not end");

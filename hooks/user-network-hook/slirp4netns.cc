@@ -3,16 +3,15 @@
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
-#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <array>
-#include <cstring>
 #include <stdexcept>
 
 #include "base/error.h"
 #include "base/fd.h"
+#include "base/fd_passing.h"
 #include "base/file.h"
 #include "base/json.h"
 #include "helper.h"
@@ -98,13 +97,7 @@ void launch(const Order& order) {
 
 /// One request of its API, as JSON; the answer.
 std::string ask(const std::string& socket, const Json& request) {
-  sockaddr_un address{};
-  address.sun_family = AF_UNIX;
-  if (socket.size() >= sizeof address.sun_path)
-    throw std::runtime_error("the state directory's path is too long for the socket of slirp4netns: " + socket);
-  std::memcpy(address.sun_path, socket.data(), socket.size());
-  const base::Fd connection(check(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), "open a socket"));
-  check(::connect(connection.get(), reinterpret_cast<sockaddr*>(&address), sizeof address), "connect to", socket);
+  const base::Fd connection = base::connect_unix_socket(socket, "slirp4netns's API socket");
   base::write_all(connection.get(), request.dump(), socket);
   check(::shutdown(connection.get(), SHUT_WR), "finish a request to", socket);
   return base::read_all(connection.get(), socket);

@@ -31,6 +31,15 @@ std::string read_file(const std::string& path) {
   return read_all(fd.get(), path);
 }
 
+std::optional<std::string> read_if_present(const std::string& path) {
+  try {
+    return read_file(path);
+  } catch (const SystemError& error) {
+    if (error.code() == ENOENT || error.code() == ENOTDIR || error.code() == ESRCH) return std::nullopt;
+    throw;
+  }
+}
+
 void write_all(int fd, std::string_view data, const std::string& name) {
   while (!data.empty()) {
     const ssize_t n = ::write(fd, data.data(), data.size());

@@ -3,6 +3,7 @@
 #include <sys/types.h>
 
 #include <chrono>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -12,6 +13,8 @@ namespace berth::base {
 
 /// The whole content of a file. Throws SystemError "open PATH: …" or "read PATH: …".
 std::string read_file(const std::string& path);
+/// The same; nullopt if there is no such file, or no such process (below /proc).
+std::optional<std::string> read_if_present(const std::string& path);
 
 /// Everything up to the end of file from an open descriptor. Throws SystemError "read NAME: …".
 std::string read_all(int fd, const std::string& name);

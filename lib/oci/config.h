@@ -185,6 +185,8 @@ struct Linux {
 
   /// The namespace of this type, or nullptr if the container shares the runtime's.
   const Namespace* find(NamespaceType type) const;
+  /// There is one of its own, made or joined.
+  bool has(NamespaceType type) const { return find(type) != nullptr; }
 };
 
 struct Config {

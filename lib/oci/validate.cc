@@ -21,14 +21,14 @@ bool is_new(const Linux& linux_part, NamespaceType type) {
 }
 
 void check_names(const Config& config) {
-  if (config.linux_.find(NamespaceType::kUts) != nullptr) return;
+  if (config.linux_.has(NamespaceType::kUts)) return;
   for (const auto& [key, value] : {std::pair{"hostname", &config.hostname}, {"domainname", &config.domainname}}) {
     if (!value->empty()) reject(key, std::string("unable to set ") + key + " without a private UTS namespace");
   }
 }
 
 void check_paths(const Linux& linux_part) {
-  if (linux_part.find(NamespaceType::kMount) != nullptr) return;
+  if (linux_part.has(NamespaceType::kMount)) return;
   for (const auto& [key, paths] : {std::pair{"linux.maskedPaths", &linux_part.masked_paths},
                                    {"linux.readonlyPaths", &linux_part.readonly_paths}}) {
     if (!paths->empty()) reject(key, "unable to restrict sys entries without a private MNT namespace");
@@ -49,7 +49,7 @@ void check_mapped(const std::vector<IdMapping>& mappings, uint32_t id, const cha
 
 void check_user_namespace(const Config& config) {
   const auto& linux_part = config.linux_;
-  if (linux_part.find(NamespaceType::kUser) == nullptr) {
+  if (!linux_part.has(NamespaceType::kUser)) {
     if (linux_part.uid_mappings.empty() && linux_part.gid_mappings.empty()) return;
     reject(linux_part.uid_mappings.empty() ? "linux.gidMappings" : "linux.uidMappings",
            "user namespace mappings specified, but user namespace isn't enabled in the config");
@@ -81,7 +81,7 @@ void check_id_mapping(const Mount& mount, const std::string& path, bool has_user
 }
 
 void check_mounts(const Config& config) {
-  const bool has_user_namespace = config.linux_.find(NamespaceType::kUser) != nullptr;
+  const bool has_user_namespace = config.linux_.has(NamespaceType::kUser);
   for (size_t i = 0; i < config.mounts.size(); ++i) {
     check_id_mapping(config.mounts[i], "mounts[" + std::to_string(i) + "]", has_user_namespace);
   }
@@ -124,13 +124,13 @@ void check_sysctl(const Linux& linux_part, const std::string& given) {
 
   const bool is_ipc = std::find(std::begin(kIpcSysctls), std::end(kIpcSysctls), name) != std::end(kIpcSysctls) ||
                       name.starts_with("fs.mqueue.");
-  if (is_ipc && linux_part.find(NamespaceType::kIpc) != nullptr) return;
+  if (is_ipc && linux_part.has(NamespaceType::kIpc)) return;
   if (name.starts_with("net.")) {
     if (!shares_host_network(linux_part)) return;
     reject(key, "sysctl \"" + given + "\" not allowed in host network namespace");
   }
-  if (name.starts_with("user.") && linux_part.find(NamespaceType::kUser) != nullptr) return;
-  if (linux_part.find(NamespaceType::kUts) != nullptr) {
+  if (name.starts_with("user.") && linux_part.has(NamespaceType::kUser)) return;
+  if (linux_part.has(NamespaceType::kUts)) {
     if (name == "kernel.domainname") return;
     if (name == "kernel.hostname") {
       reject(key, "sysctl \"" + given + "\" is not allowed as it conflicts with the OCI \"hostname\" field");

@@ -33,17 +33,8 @@ Scratch parse(const std::string& path, const std::string& text) {
   return scratch;
 }
 
-std::optional<std::string> read_if_present(const std::string& path) {
-  try {
-    return base::read_file(path);
-  } catch (const base::SystemError& error) {
-    if (error.code() == ENOENT || error.code() == ENOTDIR) return std::nullopt;
-    throw;
-  }
-}
-
 std::optional<Scratch> read(const std::string& path) {
-  const auto text = read_if_present(path);
+  const auto text = base::read_if_present(path);
   if (!text) return std::nullopt;
   try {
     return parse(path, *text);
@@ -73,7 +64,7 @@ std::function<void()> save(const cni::Request& request, const Json& config) {
 
   auto signed_config = config;
   signed_config[kAttachment] = {{"containerID", request.container_id()}, {"ifname", request.ifname()}};
-  const auto before = read_if_present(path);
+  const auto before = base::read_if_present(path);
   base::write_file_atomic(path, signed_config.dump(), 0600, true);
   return [path, before] {
     if (before) return base::write_file_atomic(path, *before, 0600);

@@ -33,16 +33,6 @@ std::string backup_path(const std::string& data_dir, const Request& request) {
   return data_dir + "/" + backup_name(request.container_id(), request.ifname());
 }
 
-/// A file's text; nullopt if there is no such file.
-std::optional<std::string> read_if_present(const std::string& path) {
-  try {
-    return base::read_file(path);
-  } catch (const base::SystemError& error) {
-    if (error.code() == ENOENT || error.code() == ENOTDIR) return std::nullopt;
-    throw;
-  }
-}
-
 /// nullopt, and a word on stderr, if the file cannot be made sense of: nobody else will either.
 std::optional<Backup> readable(const std::string& path, const std::optional<std::string>& text) {
   if (!text) return std::nullopt;
@@ -79,7 +69,7 @@ void set_sysctls(const NetNs& netns, const Config& config, base::Rollback& rollb
 /// A list may tune an interface in several steps: what the first one found is what DEL has to restore. A file of
 /// another namespace is left over from a container that had the same id.
 void save_backup(const std::string& path, Backup backup, base::Rollback& rollback) {
-  const auto text = read_if_present(path);
+  const auto text = base::read_if_present(path);
   const auto earlier = readable(path, text);
   if (earlier && earlier->network == backup.network && earlier->netns == backup.netns) {
     backup.prefer(*earlier);
@@ -151,7 +141,7 @@ Result TuningPlugin::add(const Request& request) {
 
 void TuningPlugin::del(const Request& request) {
   const auto path = backup_path(parse_data_dir(request), request);
-  const auto text = read_if_present(path);
+  const auto text = base::read_if_present(path);
   if (!text) return;
   if (const auto backup = readable(path, text)) {
     try {
@@ -175,7 +165,7 @@ void TuningPlugin::gc(const Request& request) {
     });
     if (is_valid || name.starts_with('.') || !name.ends_with(".json")) continue;
     cleanup.attempt("remove " + name, [&] {
-      const auto backup = readable(entry.path(), read_if_present(entry.path()));
+      const auto backup = readable(entry.path(), base::read_if_present(entry.path()));
       if (backup && backup->network == request.network()) base::remove_if_present(entry.path());
     });
   }

@@ -23,10 +23,6 @@ base::Fd open_directory(const std::string& path, mode_t mode, pid_t seen_by) {
   return base::open_file("/proc/" + std::to_string(seen_by) + "/root" + path, O_RDONLY | O_DIRECTORY);
 }
 
-bool has_user_namespace(const oci::Config& config) {
-  return config.linux_.find(oci::NamespaceType::kUser) != nullptr;
-}
-
 /// Such a file can name programs that CRIU runs as the host's root. Annotations come from images and pods, too: they
 /// may choose among the administrator's files, and nothing else.
 std::string config_file(const oci::Annotations& annotations) {
@@ -45,7 +41,7 @@ std::string config_file(const oci::Annotations& annotations) {
 
 CriuDirectories::CriuDirectories(const CriuOptions& options, const oci::Config& config, const char* log_file,
                                  pid_t seen_by)
-    : images_(open_directory(options.image_path, has_user_namespace(config) ? 0711 : 0700, seen_by)),
+    : images_(open_directory(options.image_path, config.linux_.has(oci::NamespaceType::kUser) ? 0711 : 0700, seen_by)),
       log_directory_(options.work_path.empty() ? options.image_path : options.work_path),
       log_file_(log_file) {
   if (!options.work_path.empty()) work_ = open_directory(options.work_path, 0700, seen_by);

@@ -104,7 +104,7 @@ void Restoration::add_mounts(criu::Options& restore, const criu::RootPlaces& pla
   }
   // What covers masked files. In a user namespace it is the container's null device, too, and cannot be a read-only
   // mount; but there nobody can change the host's inode.
-  const bool mapped = config_.linux_.find(NamespaceType::kUser) != nullptr;
+  const bool mapped = config_.linux_.has(NamespaceType::kUser);
   restore.external.push_back(criu::external_mount("/dev/null", mapped ? "/dev/null" : places.null_device()));
 }
 

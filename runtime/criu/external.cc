@@ -60,7 +60,7 @@ std::vector<ExternalMount> external_mounts(const oci::Config& config, const std:
     if (options.bind) {
       mounts.push_back(
           {resolve(root, mount.destination), sources.empty() ? mount.source : sources + "/" + std::to_string(i)});
-    } else if (mount.type.starts_with("cgroup") && config.linux_.find(oci::NamespaceType::kCgroup) == nullptr) {
+    } else if (mount.type.starts_with("cgroup") && !config.linux_.has(oci::NamespaceType::kCgroup)) {
       add_cgroups(mounts, clean_path(mount.destination), cgroups);
     }
   }

@@ -27,14 +27,11 @@ bool is_below(const std::string& path, const std::vector<std::string>& file_syst
                      [&](const std::string& above) { return path.starts_with(above + "/"); });
 }
 
-bool is_mapped(const oci::Config& config) {
-  return config.linux_.find(oci::NamespaceType::kUser) != nullptr;
-}
-
 /// With the attributes that the container's mount has.
 base::Fd clone_source(const oci::Config& config, const oci::Mount& mount, const MountOptions& options) {
   base::Fd source = clone_mount(mount.source, options.recursive_bind);
-  if (options.attributes.any()) replace_attributes(source, options.attributes, is_mapped(config));
+  if (options.attributes.any())
+    replace_attributes(source, options.attributes, config.linux_.has(oci::NamespaceType::kUser));
   if (options.recursive.any()) set_attributes(source, options.recursive.set, options.recursive.clear, true);
   return source;
 }
@@ -106,7 +103,7 @@ RootPlaces::~RootPlaces() {
 
 void prepare_root(const oci::Config& config, const RootPlaces& places) {
   base::check(::mount(nullptr, "/", nullptr, MS_SLAVE | MS_REC, nullptr), "set the propagation of /");
-  if (is_mapped(config)) places.make_reachable();
+  if (config.linux_.has(oci::NamespaceType::kUser)) places.make_reachable();
   const std::string& path = config.root->path;
   make_places(config, mount_root(path, places.root()));
   base::check(::umount2(places.root().c_str(), MNT_DETACH), "unmount", places.root());

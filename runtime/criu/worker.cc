@@ -6,7 +6,6 @@
 #include <unistd.h>
 
 #include <array>
-#include <cstdlib>
 #include <cstring>
 #include <exception>
 #include <stdexcept>
@@ -120,16 +119,11 @@ std::string failure_text(Task task, const Fields& answer, const std::string& log
 }  // namespace
 
 std::string find_criu() {
-  const char* path = std::getenv("PATH");
-  return find_program("criu", {std::string("PATH=") + (path == nullptr || *path == '\0' ? kSystemPath : path)});
+  return find_program("criu", {"PATH=" + search_path()});
 }
 
 bool is_installed() {
-  try {
-    return !find_criu().empty();
-  } catch (const std::runtime_error&) {
-    return false;
-  }
+  return find_host_program("criu").has_value();
 }
 
 Worker::Worker(const Start& start) {

@@ -3,16 +3,14 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <cstdlib>
 #include <cstring>
-#include <optional>
-#include <sstream>
 #include <stdexcept>
 #include <vector>
 
 #include "base/error.h"
 #include "network/hook_program.h"
 #include "oci/network_annotations.h"
+#include "process/lookup.h"
 
 namespace berth::runtime {
 
@@ -28,20 +26,6 @@ constexpr Program kPrograms[] = {{"pasta", "passt"}, {"slirp4netns", "slirp4netn
 
 std::string user() {
   return "user " + std::to_string(::geteuid());
-}
-
-std::string search_path() {
-  const char* path = std::getenv("PATH");
-  return path != nullptr && *path != '\0' ? path : "/usr/local/bin:/usr/bin:/bin";
-}
-
-std::optional<std::string> find_in_path(const std::string& name) {
-  std::istringstream directories(search_path());
-  for (std::string directory; std::getline(directories, directory, ':');) {
-    const std::string path = directory + "/" + name;
-    if (directory.starts_with('/') && ::access(path.c_str(), X_OK) == 0) return path;
-  }
-  return std::nullopt;
 }
 
 /// The program that --network names, or "" if either is welcome.
@@ -61,11 +45,11 @@ std::string wanted_program(const NetworkFlags& flags) {
                            " can have one network, pasta or slirp4netns");
 }
 
-std::string find_program(const std::string& wanted) {
+std::string find_helper(const std::string& wanted) {
   std::string missing;
   for (const auto& program : kPrograms) {
     if (!wanted.empty() && wanted != program.name) continue;
-    if (auto found = find_in_path(program.name)) return *found;
+    if (auto found = find_host_program(program.name)) return *found;
     missing += (missing.empty() ? "" : " or ") + std::string(program.name) + " (package " + program.package + ")";
   }
   throw std::runtime_error("--network and --publish of " + user() + " need " + missing +
@@ -81,7 +65,7 @@ void require_tun() {
 }  // namespace
 
 NetworkHook user_network_hook(const NetworkFlags& flags, const std::string& state_directory) {
-  const auto program = find_program(wanted_program(flags));
+  const auto program = find_helper(wanted_program(flags));
   require_tun();
   return {find_hook("user-network-hook", "BERTH_USER_NETWORK_HOOK"), {program, state_directory}};
 }

@@ -6,9 +6,11 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstdlib>
 #include <stdexcept>
 
 #include "base/error.h"
+#include "base/text.h"
 
 namespace berth::runtime {
 
@@ -56,6 +58,19 @@ std::string find_program(const std::string& name, const std::vector<std::string>
     start = end + 1;
   }
   throw failure(name, denied ? "permission denied" : "executable file not found in $PATH");
+}
+
+std::string search_path() {
+  const char* path = std::getenv("PATH");
+  return path == nullptr || *path == '\0' ? kSystemPath : path;
+}
+
+std::optional<std::string> find_host_program(const std::string& name) {
+  for (const auto& directory : base::split(search_path(), ':')) {
+    const std::string path = directory + "/" + name;
+    if (directory.starts_with('/') && executable(path) == 0) return path;
+  }
+  return std::nullopt;
 }
 
 }  // namespace berth::runtime

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -13,5 +14,11 @@ inline constexpr const char* kSystemPath =
 /// with the texts that clients match: `exec: "nope": executable file not found in $PATH`, `exec: "/nope": stat /nope:
 /// no such file or directory`, `exec: "/etc": is a directory: permission denied`, `exec: "/x": permission denied`.
 std::string find_program(const std::string& name, const std::vector<std::string>& env);
+
+/// Our own PATH; kSystemPath without one.
+std::string search_path();
+
+/// The program `name` in the absolute directories of search_path().
+std::optional<std::string> find_host_program(const std::string& name);
 
 }  // namespace berth::runtime

@@ -99,7 +99,7 @@ bool Mounts::is_filled_later(const oci::Mount& mount) {
 Mounts::Mounts(const oci::Config& config, std::map<std::string, std::string> cgroups)
     : config_(config),
       cgroups_(std::move(cgroups)),
-      own_cgroup_namespace_(config.linux_.find(oci::NamespaceType::kCgroup) != nullptr) {
+      own_cgroup_namespace_(config.linux_.has(oci::NamespaceType::kCgroup)) {
   propagation_flags(config.linux_.rootfs_propagation);
   for (const auto& mount : config.mounts) {
     Entry entry{&mount, MountOptions::parse(mount.options, mount.destination, mount.type), {}};
@@ -170,7 +170,7 @@ void Mounts::bind(const base::Fd& root, Entry& entry) const {
   if (!entry.source) entry.source = clone_mount(entry.mount->source, entry.options.recursive_bind);
   const base::Fd target = open_target(root, *entry.mount, entry.source);
   const MountOptions& options = entry.options;
-  const bool in_user_namespace = config_.linux_.find(oci::NamespaceType::kUser) != nullptr;
+  const bool in_user_namespace = config_.linux_.has(oci::NamespaceType::kUser);
   const uint64_t around = propagation_flags(config_.linux_.rootfs_propagation);
   // The parent's copy is still a peer of the host's mount. As a slave it goes on receiving, for those who ask for that.
   if ((around & MS_SHARED) == 0) set_propagation(entry.source, MS_SLAVE | MS_REC);
@@ -246,7 +246,7 @@ void Mounts::remount(const base::Fd& root, Entry& entry) {
   if (now.read_only()) superblock.emplace_back("ro");
   if (!options.bind && (!superblock.empty() || !options.data.empty())) reconfigure(mounted, superblock, options.data);
   // The kernel refuses this (EINVAL) where nothing is mounted.
-  replace_attributes(mounted, now, config_.linux_.find(oci::NamespaceType::kUser) != nullptr);
+  replace_attributes(mounted, now, config_.linux_.has(oci::NamespaceType::kUser));
   apply_to_tree(mounted, options.recursive, *entry.mount);
   for (const uint64_t flags : options.propagation) set_propagation(mounted, flags);
   if (wait) read_only_later_.push_back(std::move(mounted));
