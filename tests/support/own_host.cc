@@ -43,8 +43,6 @@ void unmount_below(const std::string& directory) {
   for (auto it = below.rbegin(); it != below.rend(); ++it) ::umount2(it->c_str(), MNT_DETACH);
 }
 
-}  // namespace
-
 void bring_loopback_up() {
   const base::Fd socket(check(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0), "open a socket"));
   ifreq request{};
@@ -53,12 +51,18 @@ void bring_loopback_up() {
   check(::ioctl(socket.get(), SIOCSIFFLAGS, &request), "bring lo up");
 }
 
-void enter_own_host() {
-  check(::unshare(CLONE_NEWNET | CLONE_NEWNS), "unshare the network and mount namespaces");
-  check(::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr), "make all mounts private");
+}  // namespace
+
+void enter_own_network() {
+  check(::unshare(CLONE_NEWNET), "unshare the network namespace");
   bring_loopback_up();
-  // A new network namespace takes over the machine's IPv4 settings.
   base::write_existing("/proc/sys/net/ipv4/ip_forward", "0");
+}
+
+void enter_own_host() {
+  enter_own_network();
+  check(::unshare(CLONE_NEWNS), "unshare the mount namespace");
+  check(::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr), "make all mounts private");
   for (const char* path : {"/run", "/var/lib/cni", "/etc/cni"}) mount_tmpfs(path);
 }
 

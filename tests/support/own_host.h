@@ -8,8 +8,9 @@
 
 namespace berth::test {
 
-/// Brings lo of this thread's network namespace up.
-void bring_loopback_up();
+/// Takes this thread to a new network namespace with lo up and without forwarding (the kernel copies the machine's IPv4
+/// settings).
+void enter_own_network();
 
 /// Gives this process a "host" of its own: new network and mount namespaces, lo up, empty /run, /var/lib/cni and
 /// /etc/cni.

@@ -82,8 +82,7 @@ NamedNetNs::NamedNetNs(const std::string& name) : name_(name), path_("/run/netns
   std::string failure;
   std::thread([&] {
     try {
-      check(::unshare(CLONE_NEWNET), "unshare the network namespace");
-      bring_loopback_up();
+      enter_own_network();
       check(::mount("/proc/thread-self/ns/net", path_.c_str(), nullptr, MS_BIND, nullptr), "bind the namespace at",
             path_);
     } catch (const std::exception& error) {
