@@ -96,10 +96,16 @@ TEST_F(DhcpDaemonTest, ARefusedAddressLeavesTheLinkAndTheNextOneComesWithItsRout
   must_run({"ip", "-n", "lan", "address", "flush", "dev", "lan0"});
   must_run({"ip", "-n", "lan", "address", "add", "10.50.1.1/24", "dev", "lan0"});
   serve_quickly({"--dhcp-range=10.50.1.10,10.50.1.20,255.255.255.0,1h"});
-  ASSERT_TRUE(eventually([&] { return !addresses().empty() && addresses()[0] != first; }, 15))
-      << lan_->log() << daemon_log();
+  const auto has_another = [&] {
+    const auto now = addresses();
+    return !now.empty() && now[0] != first;
+  };
+  ASSERT_TRUE(eventually(has_another, 15)) << lan_->log() << daemon_log();
   EXPECT_THAT(addresses(), ElementsAre(HasSubstr("10.50.1.")));
-  EXPECT_TRUE(eventually([&] { return !routes().empty() && routes()[0] == "default via 10.50.1.1 dev eth0"; }));
+  EXPECT_TRUE(eventually([&] {
+    const auto now = routes();
+    return !now.empty() && now[0] == "default via 10.50.1.1 dev eth0";
+  }));
   EXPECT_THAT(daemon_log(), HasSubstr("has lost"));
   EXPECT_THAT(message(error("CHECK")), HasSubstr("10.50.1."));
   expect_ok("DEL");

@@ -9,6 +9,7 @@
 #include <cstring>
 #include <sstream>
 #include <stdexcept>
+#include <thread>
 
 #include "base/fd.h"
 #include "base/file.h"
@@ -91,8 +92,14 @@ void DhcpLan::forget_leases() const {
 }
 
 std::vector<std::string> DhcpLan::leases() const {
+  // dnsmasq empties the file and writes it anew.
+  std::string text = content(directory_ + "/leases");
+  for (std::string before = text + "?"; before != text; text = content(directory_ + "/leases")) {
+    before = text;
+    std::this_thread::sleep_for(std::chrono::milliseconds(30));
+  }
   std::vector<std::string> lines;
-  std::istringstream stream(content(directory_ + "/leases"));
+  std::istringstream stream(text);
   for (std::string line; std::getline(stream, line);) lines.push_back(line);
   return lines;
 }
