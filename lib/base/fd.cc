@@ -3,6 +3,8 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <algorithm>
+
 #include "base/error.h"
 
 namespace berth::base {
@@ -20,6 +22,24 @@ Fd Fd::duplicate() const {
 
 std::string Fd::proc_path() const {
   return "/proc/self/fd/" + std::to_string(fd_);
+}
+
+void close_all_but(std::vector<int> kept) noexcept {
+  std::sort(kept.begin(), kept.end());
+  unsigned next = 0;
+  for (const int fd : kept) {
+    const auto number = static_cast<unsigned>(fd);
+    if (number > next) ::close_range(next, number - 1, 0);
+    next = number + 1;
+  }
+  ::close_range(next, ~0U, 0);
+}
+
+void hold_in_child(std::vector<int> fds, std::chrono::milliseconds time) {
+  if (::fork() != 0) return;
+  close_all_but(std::move(fds));
+  ::usleep(static_cast<useconds_t>(std::chrono::microseconds(time).count()));
+  ::_exit(0);
 }
 
 Fd open_file(const std::string& path, int flags, mode_t mode) {

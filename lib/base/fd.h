@@ -2,8 +2,10 @@
 
 #include <sys/types.h>
 
+#include <chrono>
 #include <string>
 #include <utility>
+#include <vector>
 
 namespace berth::base {
 
@@ -35,6 +37,14 @@ class Fd {
  private:
   int fd_ = -1;
 };
+
+/// Closes every descriptor of this process but these.
+void close_all_but(std::vector<int> kept) noexcept;
+
+/// The last one to close some descriptors waits for the kernel, and keeps others waiting, unless enough time has
+/// passed. A child process holds these, and nothing else, for so long; then closing ours costs nothing. Without a child
+/// (fork may fail) it costs what it costs.
+void hold_in_child(std::vector<int> fds, std::chrono::milliseconds time);
 
 /// open(2) with O_CLOEXEC added. Throws SystemError "open PATH: …".
 Fd open_file(const std::string& path, int flags, mode_t mode = 0);

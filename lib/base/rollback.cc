@@ -2,7 +2,6 @@
 
 #include <cstdio>
 #include <exception>
-#include <future>
 #include <stdexcept>
 #include <utility>
 
@@ -38,11 +37,12 @@ void BestEffort::attempt(const std::string& name, const std::function<void()>& s
   }
 }
 
-void BestEffort::attempt_both(const std::string& name, const std::function<void()>& step,
+void BestEffort::attempt_both(const std::string& name, const std::function<std::function<void()>()>& begin,
                               const std::string& name_beside, const std::function<void()>& beside) {
-  auto second = std::async(std::launch::async, beside);
-  attempt(name, step);
-  attempt(name_beside, [&] { second.get(); });
+  std::function<void()> end;
+  attempt(name, [&] { end = begin(); });
+  attempt(name_beside, beside);
+  if (end) attempt(name, end);
 }
 
 void BestEffort::finish() const {

@@ -38,9 +38,9 @@ class BestEffort {
   /// Runs `step`; an exception becomes a collected message "NAME: what()".
   void attempt(const std::string& name, const std::function<void()>& step);
 
-  /// Runs two steps at the same time, `beside` in a thread of its own: each waits for the kernel.
-  void attempt_both(const std::string& name, const std::function<void()>& step, const std::string& name_beside,
-                    const std::function<void()>& beside);
+  /// Begins a step that takes its time, runs another one meanwhile, and ends the first: `begin` returns how.
+  void attempt_both(const std::string& name, const std::function<std::function<void()>()>& begin,
+                    const std::string& name_beside, const std::function<void()>& beside);
 
   const std::vector<std::string>& failures() const { return failures_; }
 

@@ -3,6 +3,7 @@
 #include "base/rollback.h"
 #include "firewall/iptables/iptables.h"
 #include "firewall/iptables/table.h"
+#include "firewall/netfilter/conversation.h"
 #include "firewall/nftables/layout.h"
 #include "firewall/nftables/nftables.h"
 #include "firewall/nftables/reference.h"
@@ -36,6 +37,7 @@ std::vector<std::unique_ptr<Firewall>> present_backends() {
 /// Does `work` on every backend that may hold something, then `on_reference`, what the reference plugins left on
 /// nf_tables.
 void everywhere(const std::function<void(Firewall&)>& work, const std::function<void()>& on_reference) {
+  const netfilter::Session session;
   base::BestEffort cleanup;
   const auto backends = present_backends();
   for (const auto& backend : backends) cleanup.attempt("clean up the firewall", [&] { work(*backend); });

@@ -125,6 +125,10 @@ Connection::~Connection() {
   nl_socket_free(socket_);
 }
 
+int Connection::fd() const {
+  return nl_socket_get_fd(socket_);
+}
+
 void Connection::require_no_batch() const {
   if (batching_) throw std::logic_error("a question was asked of a Netlink that is collecting changes");
 }

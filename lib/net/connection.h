@@ -75,6 +75,8 @@ class Connection {
   Connection& operator=(const Connection&) = delete;
   ~Connection();
 
+  int fd() const;
+
   /// Makes a change: now, or with the batch if one is open. Throws SystemError "DOING: …".
   void change(Message message, std::string doing);
 
@@ -103,8 +105,8 @@ class Connection {
   };
   /// A sequence number for a message that goes through `deliver`.
   uint32_t next_sequence();
-  /// Gives complete messages to the kernel in one system call, and returns every error and acknowledgement they got. The
-  /// kernel has handled them all when the call returns.
+  /// Gives complete messages to the kernel in one system call, and returns every error and acknowledgement they got.
+  /// The kernel has handled them all when the call returns.
   std::vector<Answer> deliver(const std::vector<uint8_t>& messages, const std::string& doing);
 
   /// Waits for a message of a multicast group, and drops what has come. False on time-out. May return true early.

@@ -27,6 +27,8 @@ class Netlink {
   /// A socket in another namespace, opened by a short visit.
   static Netlink in(const NetNs& netns);
 
+  int fd() const;
+
   Netlink(Netlink&&) noexcept;
   Netlink& operator=(Netlink&&) noexcept;
   ~Netlink();

@@ -8,6 +8,7 @@
 #include "base/rollback.h"
 #include "cni/error.h"
 #include "cni/plugin/interface.h"
+#include "net/link_removal.h"
 #include "net/netlink.h"
 #include "net/traffic_control.h"
 
@@ -120,7 +121,9 @@ void BandwidthPlugin::del(const Request& request) {
     auto traffic = TrafficControl::here();
     if (host) unlimit(traffic, *host, ifb);
   });
-  if (ifb) cleanup.attempt("delete link " + ifb->name, [&] { netlink.delete_link(ifb->index); });
+  if (ifb) {
+    cleanup.attempt("delete link " + ifb->name, [&] { net::LinkRemoval(net::NetNs::current(), ifb->index).wait(); });
+  }
   cleanup.finish();
 }
 

@@ -152,8 +152,8 @@ Result BridgePlugin::add(const Request& request) {
 void BridgePlugin::del(const Request& request) {
   cni::ipam::del_with(request, [&](base::BestEffort& cleanup) {
     cleanup.attempt_both(
-        "delete interface " + request.ifname(), [&] { cni::veth::remove(request); }, "remove masquerading",
-        [&] { cni::Masquerade::remove(request); });
+        "delete interface " + request.ifname(), [&] { return cni::veth::begin_removal(request); },
+        "remove masquerading", [&] { cni::Masquerade::remove(request); });
     cleanup.attempt("end the check for spoofed addresses", [&] {
       if (!checks_spoofing(request)) return;
       cni::translating_firewall_errors([&] { firewall::SpoofCheck::remove(cni::owner_of(request)); });

@@ -8,6 +8,7 @@
 #include "cni/error.h"
 #include "cni/plugin/firewall/attachment.h"
 #include "firewall/admission.h"
+#include "firewall/netfilter/conversation.h"
 #include "plugins/firewall/bridges.h"
 #include "plugins/firewall/config.h"
 
@@ -62,6 +63,7 @@ void on_all_backends(const Request& request, const std::function<void(Admission&
   auto config = Config::parse_leniently(request);
   config.options.is_used = used_by_others(request);
   std::exception_ptr failure;
+  const firewall::netfilter::Session session;
   for (const auto& admission : firewall::all_admissions(config.backend, config.options)) {
     try {
       work(*admission);

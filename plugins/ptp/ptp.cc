@@ -105,8 +105,8 @@ Result PtpPlugin::add(const Request& request) {
 void PtpPlugin::del(const Request& request) {
   cni::ipam::del_with(request, [&](base::BestEffort& cleanup) {
     cleanup.attempt_both(
-        "delete interface " + request.ifname(), [&] { cni::veth::remove(request); }, "remove masquerading",
-        [&] { Masquerade::remove(request); });
+        "delete interface " + request.ifname(), [&] { return cni::veth::begin_removal(request); },
+        "remove masquerading", [&] { Masquerade::remove(request); });
   });
 }
 

@@ -5,9 +5,20 @@
 #include <linux/netfilter.h>
 #include <linux/netfilter/nf_tables.h>
 
+#include <gmock/gmock.h>
+#include <poll.h>
+#include <unistd.h>
+
+#include <array>
+#include <filesystem>
+
+#include "base/error.h"
+#include "base/fd.h"
 #include "firewall/netfilter/change.h"
+#include "firewall/netfilter/conversation.h"
 #include "firewall/netfilter/expressions.h"
 #include "firewall/netfilter/tables.h"
+#include "support/orphans.h"
 #include "support/programs.h"
 #include "support/sandbox.h"
 
@@ -22,6 +33,7 @@ using firewall::netfilter::Change;
 using firewall::netfilter::comment_of;
 using firewall::netfilter::concatenated;
 using firewall::netfilter::make_comment;
+using firewall::netfilter::Session;
 using firewall::netfilter::SetShape;
 using firewall::netfilter::TableName;
 using firewall::netfilter::Tables;
@@ -125,6 +137,38 @@ TEST_F(NetfilterTablesTest, ABatchOfThousandsOfChangesIsOneChange) {
   }
   ASSERT_TRUE(tables.commit(batch));
   EXPECT_EQ(tables.elements(kTable, "addresses").size(), 5000U);
+}
+
+TEST_F(NetfilterTablesTest, ASessionAsksEverythingThroughOneSocket) {
+  const Session session;
+  const auto open_files = [] {
+    return std::distance(std::filesystem::directory_iterator("/proc/self/fd"), std::filesystem::directory_iterator());
+  };
+  Tables().generation();
+  const auto before = open_files();
+  for (int i = 0; i < 10; ++i) EXPECT_TRUE(Tables().has_table(kTable));
+  EXPECT_EQ(open_files(), before);
+  EXPECT_TRUE(Tables::any_element(kTable, "addresses", [](const auto&) { return true; }) ||
+              Tables().elements(kTable, "addresses").empty());
+}
+
+TEST_F(NetfilterTablesTest, TheSocketsOfASessionAreHeldByAChildThatHoldsNothingElse) {
+  ASSERT_EQ(living_orphans(), std::vector<std::string>()) << "of the test before";
+  std::array<int, 2> ends{};
+  base::check(::pipe(ends.data()), "make a pipe");
+  const base::Fd reader(ends[0]);
+  base::Fd writer(ends[1]);
+  {
+    const Session session;
+    Batch batch;
+    Change(batch, kTable).delete_table();
+    ASSERT_TRUE(Tables().commit(batch));
+  }
+  EXPECT_THAT(children(), ::testing::SizeIs(1));
+  writer.reset();
+  pollfd waiting{reader.get(), POLLIN, 0};
+  EXPECT_EQ(::poll(&waiting, 1, 100), 1) << "whoever waits for the end of our output would wait for the child";
+  EXPECT_EQ(living_orphans(), std::vector<std::string>()) << "it ends by itself";
 }
 
 TEST_F(NetfilterTablesTest, DeletingTheTableDeletesAllOfIt) {

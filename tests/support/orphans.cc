@@ -14,19 +14,19 @@
 
 namespace berth::test {
 
-namespace {
-
-void reap_the_dead() {
-  while (::waitpid(-1, nullptr, WNOHANG) > 0) {
-  }
-}
-
 std::vector<pid_t> children() {
   const std::string self = std::to_string(::getpid());
   std::istringstream list(base::read_file("/proc/" + self + "/task/" + self + "/children"));
   std::vector<pid_t> pids;
   for (pid_t pid = 0; list >> pid;) pids.push_back(pid);
   return pids;
+}
+
+namespace {
+
+void reap_the_dead() {
+  while (::waitpid(-1, nullptr, WNOHANG) > 0) {
+  }
 }
 
 std::string describe(pid_t pid) {

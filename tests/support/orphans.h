@@ -1,5 +1,7 @@
 #pragma once
 
+#include <sys/types.h>
+
 #include <string>
 #include <vector>
 
@@ -10,6 +12,9 @@ namespace berth::test {
 void adopt_orphans();
 /// Leaves them to the machine's init again.
 void leave_orphans();
+
+/// The children of this process' first thread, the ended ones included.
+std::vector<pid_t> children();
 
 /// The children of this process that still live after some patience, as "PID COMMAND LINE"; those that have ended are
 /// reaped. For moments at which the test runs nothing itself.

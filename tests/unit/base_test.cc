@@ -7,7 +7,6 @@
 
 #include <chrono>
 #include <fstream>
-#include <future>
 
 #include "base/encode.h"
 #include "base/error.h"
@@ -79,26 +78,34 @@ TEST(BestEffortTest, TriesEverythingAndReportsAllFailuresAtOnce) {
   EXPECT_EQ("a: 1; b: 2", message_of([&] { cleanup.finish(); }));
 }
 
-TEST(BestEffortTest, TwoStepsRunAtTheSameTime) {
+TEST(BestEffortTest, OneStepRunsWhileAnotherIsUnderWay) {
+  std::string done;
   BestEffort cleanup;
-  std::promise<void> first_runs;
-  std::promise<void> second_runs;
-  const auto wait_for = [](std::promise<void>& other) {
-    const auto status = other.get_future().wait_for(std::chrono::seconds(10));
-    throw std::runtime_error(status == std::future_status::ready ? "met" : "alone");
-  };
   cleanup.attempt_both(
       "a",
       [&] {
-        first_runs.set_value();
-        wait_for(second_runs);
+        done += "begin ";
+        return [&] {
+          done += "end";
+          throw std::runtime_error("late");
+        };
       },
       "b",
       [&] {
-        second_runs.set_value();
-        wait_for(first_runs);
+        done += "meanwhile ";
+        throw std::runtime_error("fails");
       });
-  EXPECT_EQ("a: met; b: met", message_of([&] { cleanup.finish(); }));
+  EXPECT_EQ(done, "begin meanwhile end");
+  EXPECT_EQ("b: fails; a: late", message_of([&] { cleanup.finish(); }));
+}
+
+TEST(BestEffortTest, WhatDoesNotBeginIsNotWaitedFor) {
+  bool meanwhile = false;
+  BestEffort cleanup;
+  cleanup.attempt_both(
+      "a", []() -> std::function<void()> { throw std::runtime_error("fails"); }, "b", [&] { meanwhile = true; });
+  EXPECT_TRUE(meanwhile);
+  EXPECT_EQ("a: fails", message_of([&] { cleanup.finish(); }));
 }
 
 TEST(AtomicFileTest, ReplacesTheContentAndLeavesNoTemporaryFile) {

@@ -7,6 +7,7 @@
 #include "cni/plugin/delegate.h"
 #include "cni/plugin/interface.h"
 #include "net/announce.h"
+#include "net/link_removal.h"
 #include "net/sysctl.h"
 
 namespace berth::cni::attachment {
@@ -15,9 +16,8 @@ namespace {
 
 /// Anything of another kind is what made ADD fail, and somebody else's.
 void delete_interface(const net::NetNs& netns, const std::string& ifname, const std::string& kind) {
-  auto container = net::Netlink::in(netns);
-  const auto link = container.find_link(ifname);
-  if (link && link->kind == kind) container.delete_link(link->index);
+  const auto link = net::Netlink::in(netns).find_link(ifname);
+  if (link && link->kind == kind) net::LinkRemoval(netns, link->index).wait();
 }
 
 }  // namespace

@@ -1,12 +1,14 @@
 #include "cni/plugin/veth.h"
 
 #include <cerrno>
+#include <memory>
 
 #include "base/error.h"
 #include "base/rollback.h"
 #include "cni/error.h"
 #include "cni/plugin/interface.h"
 #include "cni/plugin/owner_alias.h"
+#include "net/link_removal.h"
 
 namespace berth::cni::veth {
 
@@ -60,13 +62,17 @@ std::string create(net::Netlink& host, const net::NetNs& container, const Reques
   throw Error(Code::kInternal, "no random name for the host's end of the veth is free");
 }
 
-void remove(const Request& request) {
+std::function<void()> begin_removal(const Request& request) {
   const auto netns = interface::find_netns(request);
-  if (!netns) return delete_host_end(request);
-  auto container = net::Netlink::in(*netns);
-  const auto link = container.find_link(request.ifname());
+  if (!netns) {
+    delete_host_end(request);
+    return [] {};
+  }
+  const auto link = net::Netlink::in(*netns).find_link(request.ifname());
   // Anything but a veth is what made ADD fail, and somebody else's.
-  if (link && link->kind == kKind) container.delete_link(link->index);
+  if (!link || link->kind != kKind) return [] {};
+  const auto removal = std::make_shared<net::LinkRemoval>(*netns, link->index);
+  return [removal] { removal->wait(); };
 }
 
 void collect_garbage(const Request& request) {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <string>
 
 #include "cni/request.h"
@@ -16,10 +17,10 @@ namespace berth::cni::veth {
 /// Throws Error(kInvalidEnvironment) if the container has an interface of that name, base::SystemError.
 std::string create(net::Netlink& host, const net::NetNs& container, const Request& request, net::VethPair pair);
 
-/// DEL: deletes the pair whose end in the container is CNI_IFNAME; if the namespace cannot be reached any more but may
-/// still be alive, the one whose host's end prevResult names. Whatever is gone is no failure, and what is no veth is
-/// somebody else's.
-void remove(const Request& request);
+/// DEL: begins to delete the pair whose end in the container is CNI_IFNAME; if the namespace cannot be reached any more
+/// but may still be alive, the one whose host's end prevResult names. What is returned waits until it is gone. Whatever
+/// is gone is no failure, and what is no veth is somebody else's.
+std::function<void()> begin_removal(const Request& request);
 
 /// GC: deletes the pairs of the network's attachments that are not valid any more though their namespaces live.
 void collect_garbage(const Request& request);

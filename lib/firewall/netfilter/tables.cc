@@ -114,26 +114,26 @@ void Batch::add(Message message, std::string doing) {
 
 uint32_t Tables::generation() {
   uint32_t generation = 0;
-  connection_.ask(make_message(NFT_MSG_GETGEN, 0, AF_UNSPEC), "ask for the generation of nf_tables", {},
-                  [&](nlmsghdr* message) { generation = be32_of(attributes_of<NFTA_GEN_MAX>(message)[NFTA_GEN_ID]); });
+  connection_->ask(make_message(NFT_MSG_GETGEN, 0, AF_UNSPEC), "ask for the generation of nf_tables", {},
+                   [&](nlmsghdr* message) { generation = be32_of(attributes_of<NFTA_GEN_MAX>(message)[NFTA_GEN_ID]); });
   return generation;
 }
 
 bool Tables::commit(Batch& batch, std::optional<uint32_t> generation) {
   if (batch.empty()) return true;
   Bytes bytes;
-  const uint32_t begin = connection_.next_sequence();
+  const uint32_t begin = connection_->next_sequence();
   Message opening = fence(NFNL_MSG_BATCH_BEGIN, begin);
   if (generation) put_be32(opening, NFNL_BATCH_GENID, *generation);
   append(bytes, opening.get());
   for (auto& step : batch.steps_) {
-    step.message.get()->nlmsg_seq = connection_.next_sequence();
+    step.message.get()->nlmsg_seq = connection_->next_sequence();
     append(bytes, step.message.get());
   }
-  append(bytes, fence(NFNL_MSG_BATCH_END, connection_.next_sequence()).get());
+  append(bytes, fence(NFNL_MSG_BATCH_END, connection_->next_sequence()).get());
 
   const std::string doing = "change nf_tables";
-  for (const auto& answer : connection_.deliver(bytes, doing)) {
+  for (const auto& answer : connection_->deliver(bytes, doing)) {
     if (answer.code == 0) continue;
     if (answer.sequence == begin && answer.code == ERESTART) return false;
     const uint32_t step = answer.sequence - begin - 1;
@@ -146,18 +146,19 @@ bool Tables::commit(Batch& batch, std::optional<uint32_t> generation) {
 bool Tables::has_table(const TableName& table) {
   Message request = make_message(NFT_MSG_GETTABLE, 0, table.family);
   request.put(NFTA_TABLE_NAME, table.name);
-  return connection_.ask(std::move(request), "find " + described(table), {ENOENT}, [](nlmsghdr*) {});
+  return connection_->ask(std::move(request), "find " + described(table), {ENOENT}, [](nlmsghdr*) {});
 }
 
 bool Tables::has_set(const TableName& table, const std::string& set) {
   Message request = make_message(NFT_MSG_GETSET, 0, table.family);
   request.put(NFTA_SET_TABLE, table.name).put(NFTA_SET_NAME, set);
-  return connection_.ask(std::move(request), "find set " + set + " of " + described(table), {ENOENT}, [](nlmsghdr*) {});
+  return connection_->ask(std::move(request), "find set " + set + " of " + described(table), {ENOENT},
+                          [](nlmsghdr*) {});
 }
 
 std::vector<ListedChain> Tables::chains(const TableName& table) {
   std::vector<ListedChain> chains;
-  connection_.dump(
+  connection_->dump(
       make_message(NFT_MSG_GETCHAIN, 0, table.family), "list the chains of " + described(table),
       [&] { chains.clear(); },
       [&](nlmsghdr* message) {
@@ -174,7 +175,7 @@ std::vector<ListedRule> Tables::rules(const TableName& table, const std::string&
   request.put(NFTA_RULE_TABLE, table.name);
   if (!chain.empty()) request.put(NFTA_RULE_CHAIN, chain);
   std::vector<ListedRule> rules;
-  connection_.dump(
+  connection_->dump(
       std::move(request), "list the rules of " + described(table), [&] { rules.clear(); },
       [&](nlmsghdr* message) {
         const auto parts = attributes_of<NFTA_RULE_MAX>(message);
@@ -192,7 +193,7 @@ std::vector<std::string> Tables::sets(const TableName& table) {
   request.put(NFTA_SET_TABLE, table.name);
   std::vector<std::string> names;
   try {
-    connection_.dump(
+    connection_->dump(
         std::move(request), "list the sets of " + described(table), [&] { names.clear(); },
         [&](nlmsghdr* message) { names.push_back(text_of(attributes_of<NFTA_SET_MAX>(message)[NFTA_SET_NAME])); });
   } catch (const base::SystemError& error) {
@@ -211,8 +212,8 @@ std::optional<Element> Tables::element(const TableName& table, const std::string
     });
   });
   std::vector<Element> found;
-  connection_.ask(std::move(request), "find an element of set " + set + " of " + described(table), {ENOENT},
-                  [&](nlmsghdr* message) { read_elements(message, found); });
+  connection_->ask(std::move(request), "find an element of set " + set + " of " + described(table), {ENOENT},
+                   [&](nlmsghdr* message) { read_elements(message, found); });
   if (found.empty()) return std::nullopt;
   return std::move(found.front());
 }
@@ -222,7 +223,7 @@ std::vector<Element> Tables::elements(const TableName& table, const std::string&
   request.put(NFTA_SET_ELEM_LIST_TABLE, table.name).put(NFTA_SET_ELEM_LIST_SET, set);
   std::vector<Element> elements;
   try {
-    connection_.dump(
+    connection_->dump(
         std::move(request), "list set " + set + " of " + described(table), [&] { elements.clear(); },
         [&](nlmsghdr* message) { read_elements(message, elements); });
   } catch (const base::SystemError& error) {
@@ -234,16 +235,17 @@ std::vector<Element> Tables::elements(const TableName& table, const std::string&
 
 bool Tables::any_element(const TableName& table, const std::string& set,
                          const std::function<bool(const Element&)>& wanted) {
-  net::Connection connection(NETLINK_NETFILTER);
+  Conversation connection;
+  connection.break_off();
   Message request = make_message(NFT_MSG_GETSETELEM, 0, table.family);
   request.put(NFTA_SET_ELEM_LIST_TABLE, table.name).put(NFTA_SET_ELEM_LIST_SET, set);
   try {
-    return connection.dump_until(std::move(request), "search set " + set + " of " + described(table),
-                                 [&](nlmsghdr* message) {
-                                   std::vector<Element> elements;
-                                   read_elements(message, elements);
-                                   return std::any_of(elements.begin(), elements.end(), wanted);
-                                 });
+    return connection->dump_until(std::move(request), "search set " + set + " of " + described(table),
+                                  [&](nlmsghdr* message) {
+                                    std::vector<Element> elements;
+                                    read_elements(message, elements);
+                                    return std::any_of(elements.begin(), elements.end(), wanted);
+                                  });
   } catch (const base::SystemError& error) {
     if (error.code() != ENOENT) throw;
     return false;

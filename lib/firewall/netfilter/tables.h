@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "firewall/netfilter/conversation.h"
 #include "net/connection.h"
 
 /// nf_tables over netlink (include/uapi/linux/netfilter/nf_tables.h): one atomic batch for each change, lookups and
@@ -84,8 +85,6 @@ struct ListedChain {
 /// The nf_tables of the calling thread's namespace at construction. Throws base::SystemError from every operation.
 class Tables {
  public:
-  Tables() : connection_(NETLINK_NETFILTER) {}
-
   /// Counts every change anybody makes to nf_tables in this namespace (NFT_MSG_GETGEN).
   uint32_t generation();
 
@@ -107,7 +106,7 @@ class Tables {
                           const std::function<bool(const Element&)>& wanted);
 
  private:
-  net::Connection connection_;
+  Conversation connection_;
 };
 
 /// The text of a comment among user data: of a rule or of an element ("" if there is none); both have TLV type 0.

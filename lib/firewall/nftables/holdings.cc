@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "firewall/netfilter/conversation.h"
 #include "firewall/nftables/forwarding.h"
 #include "firewall/nftables/layout.h"
 #include "firewall/nftables/sharing.h"
@@ -121,6 +122,7 @@ void Holdings::give(const Owner& owner, Purpose purpose, const std::vector<Posse
 }
 
 std::vector<Item> Holdings::take(const Owner& owner, Purpose purpose, const Retire& retire) {
+  const netfilter::Session session;
   if (!Tables().has_table(our_table())) return {};
   std::vector<Item> items;
   change([&](Tables& tables, Batch& batch) {

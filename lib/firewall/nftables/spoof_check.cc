@@ -9,6 +9,7 @@
 #include <algorithm>
 
 #include "firewall/netfilter/change.h"
+#include "firewall/netfilter/conversation.h"
 #include "firewall/netfilter/expressions.h"
 #include "firewall/nftables/holdings.h"
 #include "firewall/nftables/nftables.h"
@@ -135,6 +136,7 @@ void SpoofCheck::add(const Owner& owner, const std::string& port, const net::Mac
 }
 
 void SpoofCheck::remove(const Owner& owner) {
+  const netfilter::Session session;
   if (!nftables::why_unusable().empty()) return;
   const std::string tag = nftables::tag_of(owner);
   remove_if([&](const std::string& other) { return other == tag; });
@@ -153,6 +155,7 @@ bool SpoofCheck::is_intact(const Owner& owner, const std::string& port, const ne
 }
 
 void SpoofCheck::collect_garbage(const std::string& network, const std::function<bool(const Owner&)>& is_valid) {
+  const netfilter::Session session;
   if (!nftables::why_unusable().empty()) return;
   remove_if([&](const std::string& tag) {
     const auto owner = nftables::parse_tag(tag);
