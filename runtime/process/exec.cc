@@ -43,7 +43,7 @@ struct ExecContext {
   const ExecOptions& options;
   base::Fd target;       ///< pidfd of the container's init process.
   base::Fd target_root;  ///< Its root directory, for containers without a mount namespace of their own.
-  int namespaces = 0;    ///< CLONE_NEW* of what is joined.
+  int namespaces = 0;    ///< CLONE_NEW* of what the child joins.
   SyncChannel& sync;
   const SeccompFilter* seccomp;  ///< Or nullptr.
   base::Fd console;
@@ -51,6 +51,7 @@ struct ExecContext {
   bool no_new_keyring = false;
   base::Fd pidfd_socket;     ///< Empty: nobody wants one.
   Cgroup* cgroup = nullptr;  ///< To be entered first of all, or nullptr.
+  bool born_inside = false;  ///< In the pid namespace: no second fork.
 };
 
 /// The namespaces in which the container differs from us. Joining our own user namespace again is refused by the
@@ -61,8 +62,21 @@ int namespaces_of(const oci::Config& config) {
   return flags;
 }
 
+/// A pid namespace is for children: where root may join it before the child is made, there needs to be no second one.
+/// From its first moment on the child can be seen by the container's processes then, which must not trace it
+/// (CVE-2016-9962): it takes that over from us.
+void join_pid_namespace_for_child(ExecContext& context) {
+  if ((context.namespaces & (CLONE_NEWUSER | CLONE_NEWTIME)) != 0) return;
+  context.born_inside = true;
+  if ((context.namespaces & CLONE_NEWPID) == 0) return;
+  check(::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0), "become untraceable");
+  check(::setns(context.target.get(), CLONE_NEWPID), "join the container's pid namespace");
+  context.namespaces &= ~CLONE_NEWPID;
+}
+
 void join_namespaces(const ExecContext& context) {
-  check(::setns(context.target.get(), context.namespaces), "join the container's namespaces");
+  if (context.namespaces != 0)
+    check(::setns(context.target.get(), context.namespaces), "join the container's namespaces");
   if ((context.namespaces & CLONE_NEWUSER) != 0) become_namespace_root();
   if ((context.namespaces & CLONE_NEWNS) == 0) {
     check(::fchdir(context.target_root.get()), "change to the container's root");
@@ -80,8 +94,10 @@ void join_namespaces(const ExecContext& context) {
     if (context.cgroup != nullptr) context.cgroup->enter();
     context.sync.expect(Step::kStart);
     join_namespaces(context);
-    continue_in_sibling(context.sync);
-    ::prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+    if (!context.born_inside) {
+      continue_in_sibling(context.sync);
+      ::prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+    }
     check(::setsid(), "make a session");
     const base::Fd root = base::open_file("/", O_PATH | O_DIRECTORY);
     // A container without a null device of its own has lost nothing by keeping the one it was given.
@@ -197,6 +213,7 @@ Joined start_process(const Record& record, ExecContext& context, SyncChannel our
   Joined joined;
   const auto& initial = context.process.exec_cpu_affinity.initial;
   if (initial) set_cpu_affinity(0, *initial, "process.execCPUAffinity.initial");
+  join_pid_namespace_for_child(context);
   joined.pid = clone_into(directory, record, context.options, joined.pidfd);
   if (joined.pid == 0) {
     ours.close();
@@ -209,19 +226,21 @@ Joined start_process(const Record& record, ExecContext& context, SyncChannel our
     if (!record.resctrl.empty()) join_resctrl(record.resctrl, joined.pid);
     place_on_cpus(joined.pid, context.process.exec_cpu_affinity);
     ours.send(Step::kStart);
-    const pid_t real = std::stoi(ours.expect(Step::kJoined));
-    ::waitpid(joined.pid, nullptr, 0);
-    joined.pid = real;
-    joined.pidfd.reset(check(static_cast<int>(::syscall(SYS_pidfd_open, real, 0)), "open the process"));
-    ours.send(Step::kStart);
+    if (!context.born_inside) {
+      const pid_t real = std::stoi(ours.expect(Step::kJoined));
+      ::waitpid(joined.pid, nullptr, 0);
+      joined.pid = real;
+      joined.pidfd.reset(check(static_cast<int>(::syscall(SYS_pidfd_open, real, 0)), "open the process"));
+      ours.send(Step::kStart);
+    }
     ours.expect(Step::kReady);
     if (context.pidfd_socket) {
       base::send_descriptor(context.pidfd_socket, joined.pidfd, "setns", "the pidfd over the pidfd socket");
     }
-    set_rlimits(real, context.process.rlimits);
+    set_rlimits(joined.pid, context.process.rlimits);
     ours.send(Step::kGo);
     if (context.seccomp != nullptr && context.seccomp->notifies()) {
-      pass_listener(ours, joined.pidfd, *context.linux_.seccomp, state_of(record), real);
+      pass_listener(ours, joined.pidfd, *context.linux_.seccomp, state_of(record), joined.pid);
     }
     released = true;
     ours.expect(Step::kParked);
