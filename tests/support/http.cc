@@ -90,8 +90,8 @@ std::string http_get(const net::IpAddress& address, uint16_t port, const std::st
     } catch (const std::exception&) {
       if (Clock::now() >= deadline) throw;
     }
-    // The server may not listen yet.
-    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    // The server may not listen yet; bench/first_answer waits for that moment.
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
   }
 }
 
