@@ -34,11 +34,11 @@ const std::string kScratch = "/run/bench/first";
 const Words kServer{"/bin/httpd", "-f", "-p", "80", "-h", "/www"};
 const Words kEnvironment{"PATH=/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/root"};
 
-/// How a runtime starts and removes the container `id`, which publishes `port`.
+/// How a runtime starts and removes the container of an id, which publishes `port`.
 struct Contender {
   std::string who;
   uint16_t port;
-  std::function<Words(const std::string&id)> start, remove;
+  std::function<Words(const std::string&)> start, remove;
 };
 
 Contender berth(const std::string& bundle) {

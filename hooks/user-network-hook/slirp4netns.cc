@@ -11,9 +11,9 @@
 
 #include "base/error.h"
 #include "base/fd.h"
-#include "base/fd_passing.h"
 #include "base/file.h"
 #include "base/json.h"
+#include "base/unix_socket.h"
 #include "helper.h"
 
 namespace berth::user_network_hook {

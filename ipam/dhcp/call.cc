@@ -11,7 +11,7 @@
 #include "base/error.h"
 #include "base/fd.h"
 #include "base/json.h"
-#include "unix_address.h"
+#include "base/unix_socket.h"
 
 namespace berth::dhcp {
 
@@ -27,7 +27,7 @@ class Conversation {
       : path_(path), silence_(silence), keep_waiting_(keep_waiting) {
     heard();
     fd_.reset(base::check(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), "open a UNIX socket"));
-    const UnixAddress address(path);
+    const base::UnixAddress address(path);
     // EAGAIN: more plugins than the daemon's backlog holds are at its door.
     while (::connect(fd_.get(), address.get(), address.size()) != 0) {
       if (errno != EAGAIN && errno != EINTR) fail("cannot be reached: " + base::errno_text(errno));

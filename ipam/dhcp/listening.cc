@@ -13,7 +13,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
-#include "unix_address.h"
+#include "base/unix_socket.h"
 
 namespace berth::dhcp {
 
@@ -47,7 +47,7 @@ void remove_dead_socket(const std::string& path) {
   if (::lstat(path.c_str(), &status) != 0) return;
   if (!S_ISSOCK(status.st_mode)) throw std::runtime_error(path + " exists and is not a socket");
   const auto probe = stream_socket();
-  const UnixAddress address(path);
+  const base::UnixAddress address(path);
   if (::connect(probe.get(), address.get(), address.size()) == 0 || errno == EAGAIN) {
     throw std::runtime_error("another daemon listens at " + path);
   }
@@ -64,7 +64,7 @@ Listening listen_for_plugins(const std::string& path) {
     auto there = path_of(passed);
     return {std::move(passed), std::move(there), false};
   }
-  const UnixAddress address(path);
+  const base::UnixAddress address(path);
   if (const auto slash = path.rfind('/'); slash != std::string::npos && slash > 0) {
     base::make_directories(path.substr(0, slash), 0700);
   }

@@ -4,6 +4,7 @@
 
 #include "firewall/firewalld/admission.h"
 #include "firewall/iptables/admission.h"
+#include "firewall/netfilter/conversation.h"
 #include "firewall/nftables/admission.h"
 #include "firewall/nftables/nftables.h"
 
@@ -27,6 +28,18 @@ void require_known(const std::string& backend) {
   throw std::invalid_argument("backend \"" + backend + "\" is not supported");
 }
 
+std::vector<std::unique_ptr<Admission>> all_admissions(const std::string& backend, const AdmissionOptions& options) {
+  std::vector<std::unique_ptr<Admission>> all;
+  for (const auto flavour : iptables::present_flavours()) {
+    all.push_back(std::make_unique<IptablesAdmission>(options, flavour));
+  }
+  if (nftables::why_unusable().empty()) all.push_back(std::make_unique<NftablesAdmission>(options));
+  if (SourceRecord::exists() || backend.empty() || backend == "firewalld") {
+    all.push_back(std::make_unique<FirewalldAdmission>(options, nullptr, nullptr));
+  }
+  return all;
+}
+
 }  // namespace
 
 std::unique_ptr<Admission> make_admission(const std::string& backend, const AdmissionOptions& options) {
@@ -38,16 +51,10 @@ std::unique_ptr<Admission> make_admission(const std::string& backend, const Admi
   return std::make_unique<FirewalldAdmission>(options, std::move(bus), std::move(rules));
 }
 
-std::vector<std::unique_ptr<Admission>> all_admissions(const std::string& backend, const AdmissionOptions& options) {
-  std::vector<std::unique_ptr<Admission>> all;
-  for (const auto flavour : iptables::present_flavours()) {
-    all.push_back(std::make_unique<IptablesAdmission>(options, flavour));
-  }
-  if (nftables::why_unusable().empty()) all.push_back(std::make_unique<NftablesAdmission>(options));
-  if (SourceRecord::exists() || backend.empty() || backend == "firewalld") {
-    all.push_back(std::make_unique<FirewalldAdmission>(options, nullptr, nullptr));
-  }
-  return all;
+void for_all_admissions(const std::string& backend, const AdmissionOptions& options,
+                        const std::function<void(Admission&)>& work) {
+  const netfilter::Session session;
+  for (const auto& admission : all_admissions(backend, options)) work(*admission);
 }
 
 std::string why_admission_unusable(const std::string& backend) {

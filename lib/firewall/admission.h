@@ -67,7 +67,8 @@ std::unique_ptr<Admission> make_admission(const std::string& backend, const Admi
 
 /// Every backend that may hold something of a container whose configuration names `backend`: for DEL and GC. What we
 /// made is found whatever `backend` is; what the reference plugin made with firewalld, only if it is not another one.
-std::vector<std::unique_ptr<Admission>> all_admissions(const std::string& backend, const AdmissionOptions& options);
+void for_all_admissions(const std::string& backend, const AdmissionOptions& options,
+                        const std::function<void(Admission&)>& work);
 
 /// Empty if `backend` can be used in this namespace, else why not (for STATUS).
 std::string why_admission_unusable(const std::string& backend);

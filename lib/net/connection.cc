@@ -13,6 +13,7 @@
 #include <utility>
 
 #include "base/error.h"
+#include "base/fd.h"
 
 namespace berth::net {
 
@@ -123,6 +124,11 @@ Connection::Connection(int protocol, std::initializer_list<int> groups)
 
 Connection::~Connection() {
   nl_socket_free(socket_);
+}
+
+void hold_until_freed(std::vector<int> netfilter_sockets) {
+  constexpr std::chrono::milliseconds kSeveralGracePeriods(200);
+  base::hold_in_child(std::move(netfilter_sockets), kSeveralGracePeriods);
 }
 
 int Connection::fd() const {

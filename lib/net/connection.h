@@ -62,6 +62,12 @@ class Message {
   std::unique_ptr<nl_msg, Free> message_;
 };
 
+/// To be called before NETLINK_NETFILTER sockets are closed when anybody may have deleted something by a transaction of
+/// nf_tables: whoever closes one waits until the kernel has freed that, a grace period of RCU (10 to 30 ms), during
+/// which no other transaction gets on and no link can be deleted (nft_rcv_nl_event holds the commit_mutex). A child
+/// process holds them until that is done.
+void hold_until_freed(std::vector<int> netfilter_sockets);
+
 /// One netlink socket and the conversation over it.
 class Connection {
  public:
@@ -75,6 +81,7 @@ class Connection {
   Connection& operator=(const Connection&) = delete;
   ~Connection();
 
+  /// The socket's descriptor, for poll(2) or for a child process to keep.
   int fd() const;
 
   /// Makes a change: now, or with the batch if one is open. Throws SystemError "DOING: …".

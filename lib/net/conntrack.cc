@@ -40,6 +40,9 @@ class Socket {
     if (!socket_) throw std::bad_alloc();
     if (nl_connect(socket_.get(), NETLINK_NETFILTER) < 0) base::throw_errno("open a conntrack netlink socket");
   }
+  ~Socket() { hold_until_freed({nl_socket_get_fd(socket_.get())}); }
+  Socket(const Socket&) = delete;
+  Socket& operator=(const Socket&) = delete;
 
   /// Sends a request, hands every entry of the answer over, and returns the error the kernel ends it with, or 0.
   int ask(const Message& message, const std::function<void(nlmsghdr*)>& handler) {

@@ -15,15 +15,15 @@ namespace berth::net {
 
 namespace {
 
-/// 0, or the errno of the deletion.
-int delete_now(Netlink& netlink, int index) noexcept {
+/// The child's part: a byte to `answer` when the link is deleted, or nothing.
+[[noreturn]] void delete_and_end(Netlink& netlink, int index, const base::Fd& answer) noexcept {
+  base::close_all_but({netlink.fd(), answer.get()});
   try {
-    return netlink.delete_link(index) ? 0 : ENODEV;
-  } catch (const base::SystemError& error) {
-    return error.code();
+    if (netlink.delete_link(index) && ::write(answer.get(), "", 1) == 1) ::_exit(0);
   } catch (const std::exception&) {
-    return EIO;
+    // Who waits asks once more, and learns why.
   }
+  ::_exit(1);
 }
 
 }  // namespace
@@ -36,14 +36,8 @@ LinkRemoval::LinkRemoval(const NetNs& netns, int index) : index_(index), netlink
   base::Fd answer(ends[0]);
   const base::Fd childs_answer(ends[1]);
   const pid_t child = ::fork();
-  if (child < 0) return;
-  if (child > 0) {
-    answer_ = std::move(answer);
-    return;
-  }
-  base::close_all_but({childs.fd(), childs_answer.get()});
-  const int code = delete_now(childs, index);
-  ::_exit(::write(childs_answer.get(), &code, sizeof code) < 0 ? 1 : 0);
+  if (child == 0) delete_and_end(childs, index, childs_answer);
+  if (child > 0) answer_ = std::move(answer);
 }
 
 bool LinkRemoval::wait() {
@@ -52,10 +46,8 @@ bool LinkRemoval::wait() {
     std::array<pollfd, 2> waiting{{{answer_.get(), POLLIN, 0}, {events_->fd(), POLLIN, 0}}};
     if (::poll(waiting.data(), waiting.size(), -1) < 0 && errno != EINTR) base::throw_errno("wait for a link's end");
     if (waiting[0].revents != 0) {
-      int code = 0;
-      if (::read(answer_.get(), &code, sizeof code) != sizeof code) return netlink_.delete_link(index_);
-      if (code != 0 && code != ENODEV) throw base::SystemError("delete link " + std::to_string(index_), code);
-      return code == 0;
+      char done = 0;
+      return ::read(answer_.get(), &done, 1) == 1 || netlink_.delete_link(index_);
     }
     if (waiting[1].revents == 0) continue;
     events_->wait_for_event(std::chrono::milliseconds(0));

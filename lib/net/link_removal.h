@@ -16,14 +16,14 @@ class LinkRemoval {
   /// Begins. Throws base::SystemError.
   LinkRemoval(const NetNs& netns, int index);
 
-  /// Waits until the link is gone. False if there was none. Throws base::SystemError "delete link INDEX: …".
+  /// Waits until the link is gone. False if there was none. Throws base::SystemError "delete link #INDEX: …".
   bool wait();
 
  private:
   int index_;
   Netlink netlink_;
   std::unique_ptr<Connection> events_;
-  base::Fd answer_;  ///< Of the child: an errno; nothing if it was killed. Empty if there is no child.
+  base::Fd answer_;  ///< Of the child: a byte if it has deleted the link. Empty if there is no child.
 };
 
 }  // namespace berth::net

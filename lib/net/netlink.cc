@@ -14,6 +14,7 @@ Netlink Netlink::in(const NetNs& netns) {
 }
 
 Netlink::Netlink(std::unique_ptr<Connection> connection) : connection_(std::move(connection)) {}
+
 int Netlink::fd() const {
   return connection_->fd();
 }

@@ -27,11 +27,12 @@ class Netlink {
   /// A socket in another namespace, opened by a short visit.
   static Netlink in(const NetNs& netns);
 
-  int fd() const;
-
   Netlink(Netlink&&) noexcept;
   Netlink& operator=(Netlink&&) noexcept;
   ~Netlink();
+
+  /// The socket's descriptor, for a child process to keep.
+  int fd() const;
 
   /// Runs `steps`; the changes it asks of this Netlink are collected and given to the kernel in one system call, in
   /// their order. The kernel tries each of them even if an earlier one fails; the first failure is thrown.

@@ -8,7 +8,6 @@
 #include "cni/error.h"
 #include "cni/plugin/firewall/attachment.h"
 #include "firewall/admission.h"
-#include "firewall/netfilter/conversation.h"
 #include "plugins/firewall/bridges.h"
 #include "plugins/firewall/config.h"
 
@@ -63,15 +62,14 @@ void on_all_backends(const Request& request, const std::function<void(Admission&
   auto config = Config::parse_leniently(request);
   config.options.is_used = used_by_others(request);
   std::exception_ptr failure;
-  const firewall::netfilter::Session session;
-  for (const auto& admission : firewall::all_admissions(config.backend, config.options)) {
+  firewall::for_all_admissions(config.backend, config.options, [&](Admission& admission) {
     try {
-      work(*admission);
+      work(admission);
     } catch (const std::exception& error) {
       std::fprintf(stderr, "firewall: %s\n", error.what());
       if (!failure) failure = std::current_exception();
     }
-  }
+  });
   cni::translating_firewall_errors([&] {
     if (failure) std::rethrow_exception(failure);
   });

@@ -11,9 +11,9 @@
 #include <stdexcept>
 
 #include "base/error.h"
-#include "base/fd_passing.h"
 #include "base/file.h"
 #include "base/rollback.h"
+#include "base/unix_socket.h"
 #include "container/creation.h"
 #include "container/lifecycle.h"
 #include "container/new_container.h"

@@ -8,9 +8,9 @@
 #include <stdexcept>
 
 #include "base/error.h"
-#include "base/fd_passing.h"
 #include "base/file.h"
 #include "base/json.h"
+#include "base/unix_socket.h"
 #include "cgroups/layout.h"
 #include "container/creation.h"
 #include "container/criu_session.h"

@@ -95,13 +95,7 @@ struct ProcessFacts {
 };
 
 ProcessFacts process_facts(pid_t pid) {
-  std::string stat;
-  try {
-    stat = base::read_file("/proc/" + std::to_string(pid) + "/stat");
-  } catch (const base::SystemError& error) {
-    if (error.code() == ENOENT || error.code() == ESRCH) return {};
-    throw;
-  }
+  const auto stat = base::read_if_present("/proc/" + std::to_string(pid) + "/stat").value_or("");
   // The program's name, in parentheses, may hold anything; field 3, the process' state, follows the last one.
   const auto name_end = stat.rfind(')');
   if (name_end == std::string::npos || name_end + 2 >= stat.size()) return {};
@@ -218,13 +212,8 @@ pid_t Store::orphaned_hook(const std::string& id) const {
   pid_t pid = 0;
   pid_t runtime = 0;
   uint64_t start_time = 0;
-  try {
-    std::istringstream fields(base::read_file(directory(id) + "/hook"));
-    if (!(fields >> pid >> start_time >> runtime) || start_time == 0) return 0;
-  } catch (const base::SystemError& error) {
-    if (error.code() != ENOENT) throw;
-    return 0;
-  }
+  std::istringstream fields(base::read_if_present(directory(id) + "/hook").value_or(""));
+  if (!(fields >> pid >> start_time >> runtime) || start_time == 0) return 0;
   const auto present = process_facts(pid);
   return present.start_time == start_time && present.parent != runtime ? pid : 0;
 }

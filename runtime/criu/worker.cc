@@ -11,9 +11,9 @@
 #include <stdexcept>
 
 #include "base/error.h"
-#include "base/fd_passing.h"
 #include "base/process.h"
 #include "base/text.h"
+#include "base/unix_socket.h"
 #include "criu/log_file.h"
 #include "log.h"
 #include "process/identity.h"

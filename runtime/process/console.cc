@@ -12,7 +12,7 @@
 #include <stdexcept>
 
 #include "base/error.h"
-#include "base/fd_passing.h"
+#include "base/unix_socket.h"
 #include "rootfs/mount_api.h"
 #include "rootfs/paths.h"
 

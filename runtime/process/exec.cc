@@ -8,9 +8,9 @@
 #include <stdexcept>
 
 #include "base/error.h"
-#include "base/fd_passing.h"
 #include "base/file.h"
 #include "base/process.h"
+#include "base/unix_socket.h"
 #include "cgroups/cgroup.h"
 #include "cgroups/resctrl.h"
 #include "cgroups/subgroup.h"
@@ -51,7 +51,6 @@ struct ExecContext {
   bool no_new_keyring = false;
   base::Fd pidfd_socket;     ///< Empty: nobody wants one.
   Cgroup* cgroup = nullptr;  ///< To be entered first of all, or nullptr.
-  bool born_inside = false;  ///< In the pid namespace: no second fork.
 };
 
 /// The namespaces in which the container differs from us. Joining our own user namespace again is refused by the
@@ -62,13 +61,16 @@ int namespaces_of(const oci::Config& config) {
   return flags;
 }
 
+/// The second child is made by the first one, once that has joined.
+bool needs_second_fork(const ExecContext& context) {
+  return (context.namespaces & (CLONE_NEWUSER | CLONE_NEWTIME)) != 0;
+}
+
 /// A pid namespace is for children: where root may join it before the child is made, there needs to be no second one.
 /// From its first moment on the child can be seen by the container's processes then, which must not trace it
 /// (CVE-2016-9962): it takes that over from us.
 void join_pid_namespace_for_child(ExecContext& context) {
-  if ((context.namespaces & (CLONE_NEWUSER | CLONE_NEWTIME)) != 0) return;
-  context.born_inside = true;
-  if ((context.namespaces & CLONE_NEWPID) == 0) return;
+  if (needs_second_fork(context) || (context.namespaces & CLONE_NEWPID) == 0) return;
   check(::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0), "become untraceable");
   check(::setns(context.target.get(), CLONE_NEWPID), "join the container's pid namespace");
   context.namespaces &= ~CLONE_NEWPID;
@@ -94,7 +96,7 @@ void join_namespaces(const ExecContext& context) {
     if (context.cgroup != nullptr) context.cgroup->enter();
     context.sync.expect(Step::kStart);
     join_namespaces(context);
-    if (!context.born_inside) {
+    if (needs_second_fork(context)) {
       continue_in_sibling(context.sync);
       ::prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
     }
@@ -226,7 +228,7 @@ Joined start_process(const Record& record, ExecContext& context, SyncChannel our
     if (!record.resctrl.empty()) join_resctrl(record.resctrl, joined.pid);
     place_on_cpus(joined.pid, context.process.exec_cpu_affinity);
     ours.send(Step::kStart);
-    if (!context.born_inside) {
+    if (needs_second_fork(context)) {
       const pid_t real = std::stoi(ours.expect(Step::kJoined));
       ::waitpid(joined.pid, nullptr, 0);
       joined.pid = real;

@@ -4,19 +4,17 @@
 #include <poll.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include <array>
 #include <cerrno>
 #include <cstdlib>
-#include <cstring>
 #include <stdexcept>
 
 #include "base/error.h"
-#include "base/fd_passing.h"
 #include "base/file.h"
 #include "base/text.h"
+#include "base/unix_socket.h"
 
 namespace berth::runtime {
 
@@ -31,21 +29,6 @@ constexpr const char* kMountPoint = "/run/notify";
 /// How long the manager may take to answer a barrier.
 constexpr int kPatience = 30'000;
 
-struct Address {
-  sockaddr_un value{};
-  socklen_t size = 0;
-
-  explicit Address(const std::string& path) {
-    value.sun_family = AF_UNIX;
-    if (path.empty() || path.size() >= sizeof value.sun_path)
-      throw std::runtime_error("bad socket path \"" + path + "\"");
-    std::memcpy(value.sun_path, path.data(), path.size());
-    if (path[0] == '@') value.sun_path[0] = '\0';
-    size = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + path.size() + (path[0] == '@' ? 0 : 1));
-  }
-  const sockaddr* get() const { return reinterpret_cast<const sockaddr*>(&value); }
-};
-
 base::Fd datagram_socket() {
   return base::Fd(check(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0), "open a socket"));
 }
@@ -56,8 +39,8 @@ base::Fd listen_in(const std::string& directory) {
   base::remove_if_present(path);
   base::Fd socket = datagram_socket();
   // Whatever the length of the state directory's path.
-  const Address address(held.proc_path() + "/" + kName);
-  check(::bind(socket.get(), address.get(), address.size), "bind notify socket", path);
+  const base::UnixAddress address(held.proc_path() + "/" + kName);
+  check(::bind(socket.get(), address.get(), address.size()), "bind notify socket", path);
   // The container's user is not known to be ours.
   check(::fchmodat(held.get(), kName, 0777, 0), "change the mode of", path);
   return socket;
@@ -98,8 +81,8 @@ bool NotifySocket::is_wanted(const std::string& state_directory) {
 }
 
 NotifySocket::NotifySocket(const std::string& state_directory, const std::string& host) : host_(datagram_socket()) {
-  const Address address(host);
-  check(::connect(host_.get(), address.get(), address.size), "connect to NOTIFY_SOCKET", host);
+  const base::UnixAddress address(host, "NOTIFY_SOCKET");
+  check(::connect(host_.get(), address.get(), address.size()), "connect to NOTIFY_SOCKET", host);
   container_ = listen_in(state_directory + kDirectory);
 }
 

@@ -9,7 +9,7 @@
 #include <stdexcept>
 
 #include "base/error.h"
-#include "base/fd_passing.h"
+#include "base/unix_socket.h"
 
 namespace berth::runtime {
 

@@ -5,7 +5,6 @@
 #include <gmock/gmock.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include <cstring>
@@ -14,6 +13,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/json.h"
+#include "base/unix_socket.h"
 #include "support/containers.h"
 #include "support/programs.h"
 
@@ -156,12 +156,7 @@ class PidfdSocketTest : public DescriptorsTest {
   void SetUp() override {
     DescriptorsTest::SetUp();
     path_ = scratch() + "/pidfd.sock";
-    listener_.reset(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
-    sockaddr_un address{};
-    address.sun_family = AF_UNIX;
-    std::strcpy(address.sun_path, path_.c_str());
-    base::check(::bind(listener_.get(), reinterpret_cast<sockaddr*>(&address), sizeof address), "bind", path_);
-    base::check(::listen(listener_.get(), 4), "listen");
+    listener_ = base::listen_at(path_);
   }
 
   struct Message {
@@ -171,21 +166,10 @@ class PidfdSocketTest : public DescriptorsTest {
 
   Message receive() const {
     const base::Fd peer(base::check(::accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC), "accept"));
-    alignas(cmsghdr) char control[CMSG_SPACE(sizeof(int))];
-    char text[64];
-    iovec buffer{text, sizeof text};
-    msghdr message{};
-    message.msg_iov = &buffer;
-    message.msg_iovlen = 1;
-    message.msg_control = control;
-    message.msg_controllen = sizeof control;
-    const auto size = base::check(::recvmsg(peer.get(), &message, MSG_CMSG_CLOEXEC), "receive");
-    int number = -1;
-    std::memcpy(&number, CMSG_DATA(CMSG_FIRSTHDR(&message)), sizeof number);
-    const base::Fd pidfd(number);
-    const auto info = base::read_file("/proc/self/fdinfo/" + std::to_string(number));
+    const auto message = base::receive_message(peer, "a pidfd");
+    const auto info = base::read_file("/proc/self/fdinfo/" + std::to_string(message.descriptor.get()));
     const auto start = info.find("Pid:\t");
-    return {std::string(text, static_cast<size_t>(size)), std::stoi(info.substr(start + 5))};
+    return {message.text, std::stoi(info.substr(start + 5))};
   }
 
   std::string path_;

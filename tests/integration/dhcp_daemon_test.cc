@@ -1,15 +1,10 @@
 // The DHCP daemon over time: renewals, restarts, servers and links that come and go, many leases at once.
-#include <fcntl.h>
 #include <gmock/gmock.h>
 #include <signal.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <chrono>
-#include <cstring>
 #include <filesystem>
 #include <set>
 #include <thread>
@@ -164,14 +159,6 @@ TEST_F(DhcpDaemonTest, EndsTidilyAndTheNextOneGoesOn) {
   expect_ok("CHECK");
   expect_ok("DEL");
   EXPECT_TRUE(lan_is_free());
-}
-
-TEST_F(DhcpDaemonTest, ASecondOneIsRefused) {
-  start_daemon();
-  const auto second = run({built("dhcp"), "daemon"});
-  EXPECT_EQ(second.exit_status, 1);
-  EXPECT_THAT(second.error, HasSubstr("another daemon listens"));
-  expect_ok("STATUS");
 }
 
 TEST_F(DhcpDaemonTest, BadFlagsAreRefused) {
@@ -350,105 +337,6 @@ TEST_F(DhcpDaemonTest, ReachesTheHostBelowAPrefix) {
   start_daemon({"-hostprefix", prefix});
   expect_ok("DEL");
   EXPECT_TRUE(lan_is_free());
-}
-
-// --- the socket --------------------------------------------------------------------------------------------------
-
-/// A listening socket at the usual path, as systemd makes it.
-base::Fd listening_socket() {
-  base::make_directories("/run/cni", 0755);
-  base::Fd socket(base::check(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), "open a socket"));
-  sockaddr_un address{};
-  address.sun_family = AF_UNIX;
-  std::strcpy(address.sun_path, kSocket);
-  base::check(::bind(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address), "bind");
-  base::check(::listen(socket.get(), 16), "listen");
-  return socket;
-}
-
-/// Starts the daemon with `count` descriptors passed in systemd's way.
-pid_t start_activated(const base::Fd& socket, int count) {
-  const auto program = built("dhcp");
-  const pid_t pid = base::check(::fork(), "fork");
-  if (pid != 0) return pid;
-  const int passed = ::fcntl(socket.get(), F_DUPFD, 3 + count);  // dup2 to itself would keep close-on-exec
-  for (int i = 0; i < count; ++i) ::dup2(passed, 3 + i);
-  ::setenv("LISTEN_FDS", std::to_string(count).c_str(), 1);
-  ::setenv("LISTEN_PID", std::to_string(::getpid()).c_str(), 1);
-  ::execl(program.c_str(), program.c_str(), "daemon", nullptr);
-  ::_exit(127);
-}
-
-int end_of(pid_t pid) {
-  int status = 0;
-  ::waitpid(pid, &status, 0);
-  return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
-}
-
-TEST_F(DhcpDaemonTest, TakesTheSocketThatSystemdPasses) {
-  lan_->serve();
-  auto socket = listening_socket();
-  const pid_t pid = start_activated(socket, 1);
-  add();
-  expect_ok("DEL");
-  ::kill(pid, SIGTERM);
-  EXPECT_EQ(end_of(pid), 0);
-  EXPECT_TRUE(std::filesystem::exists(kSocket)) << "it is systemd's";
-}
-
-TEST_F(DhcpDaemonTest, TakesNoMoreThanOneSocket) {
-  const auto socket = listening_socket();
-  EXPECT_EQ(end_of(start_activated(socket, 2)), 1);
-}
-
-TEST_F(DhcpDaemonTest, AQuestionThatWaitsInTheSocketIsAnsweredWhenTheDaemonComes) {
-  lan_->serve();
-  auto socket = listening_socket();
-  pid_t pid = -1;
-  std::thread late([&] {
-    std::this_thread::sleep_for(std::chrono::milliseconds(500));
-    pid = start_activated(socket, 1);
-  });
-  add();
-  late.join();
-  ::kill(pid, SIGTERM);
-  EXPECT_EQ(end_of(pid), 0);
-}
-
-TEST_F(DhcpDaemonTest, ReplacesTheSocketOfADeadOne) {
-  { const auto dead = listening_socket(); }
-  start_daemon();
-  expect_ok("STATUS");
-}
-
-TEST_F(DhcpDaemonTest, LeavesAFileAloneThatIsNoSocket) {
-  base::make_directories("/run/cni", 0755);
-  base::write_file_atomic(kSocket, "precious", 0600);
-  const auto result = run({built("dhcp"), "daemon"});
-  EXPECT_EQ(result.exit_status, 1);
-  EXPECT_THAT(result.error, HasSubstr("not a socket"));
-  EXPECT_EQ(base::read_file(kSocket), "precious");
-}
-
-/// Says something to the daemon and returns what it answers until it hangs up.
-std::string converse(const std::string& text) {
-  const base::Fd socket(base::check(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), "open a socket"));
-  sockaddr_un address{};
-  address.sun_family = AF_UNIX;
-  std::strcpy(address.sun_path, kSocket);
-  base::check(::connect(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address), "connect");
-  base::write_all(socket.get(), text, "socket");
-  return base::read_all(socket.get(), "socket");
-}
-
-TEST_F(DhcpDaemonTest, NonsenseAtTheSocketIsAnsweredWithAnError) {
-  start_daemon();
-  EXPECT_THAT(converse("nonsense\n"), HasSubstr("parse error"));
-  EXPECT_THAT(converse("{}\n"), HasSubstr("different releases"));
-  EXPECT_THAT(converse("{\"version\": 1, \"method\": \"dance\"}\n"), HasSubstr("dance"));
-  EXPECT_THAT(converse(R"({"version": 1, "method": "allocate", "netns": "/etc/passwd"})" + std::string("\n")),
-              HasSubstr("/etc/passwd"));
-  expect_ok("STATUS");
 }
 
 }  // namespace

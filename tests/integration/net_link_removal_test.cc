@@ -59,13 +59,8 @@ TEST_F(LinkRemovalTest, WhatIsGoneIsNoFailure) {
 }
 
 TEST_F(LinkRemovalTest, ARefusalNamesTheLinkAndTheKernelsReason) {
-  LinkRemoval removal(netns(), 1);
-  try {
-    removal.wait();
-    FAIL() << "lo cannot be deleted";
-  } catch (const base::SystemError& error) {
-    EXPECT_STREQ(error.what(), "delete link 1: operation not supported");
-  }
+  LinkRemoval of_loopback(netns(), 1);
+  EXPECT_EQ(error_of(EOPNOTSUPP, [&] { of_loopback.wait(); }), "delete link #1: operation not supported");
 }
 
 TEST_F(LinkRemovalTest, IfTheChildIsKilledTheLinkIsDeletedAllTheSame) {

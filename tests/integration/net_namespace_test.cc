@@ -5,25 +5,13 @@
 #include "base/error.h"
 #include "net/netlink.h"
 #include "net/sysctl.h"
+#include "support/netlink.h"
 #include "support/sandbox.h"
 
 namespace berth::net {
 namespace {
 
 using ::testing::HasSubstr;
-
-/// The message of the SystemError that `work` must throw, after checking its code.
-template <class Work>
-std::string error_of(int code, Work&& work) {
-  try {
-    work();
-  } catch (const base::SystemError& error) {
-    EXPECT_EQ(error.code(), code) << error.what();
-    return error.what();
-  }
-  ADD_FAILURE() << "nothing was thrown";
-  return {};
-}
 
 class NetNsTest : public test::Sandbox {};
 

@@ -15,19 +15,6 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 
-/// The message of the SystemError that `work` must throw, after checking its code.
-template <class Work>
-std::string error_of(int code, Work&& work) {
-  try {
-    work();
-  } catch (const base::SystemError& error) {
-    EXPECT_EQ(error.code(), code) << error.what();
-    return error.what();
-  }
-  ADD_FAILURE() << "nothing was thrown";
-  return {};
-}
-
 TEST_F(NetlinkTest, ABridgeIsCreatedFoundChangedAndDeleted) {
   auto netlink = Netlink::here();
   netlink.create_bridge("br0", 1400, false);

@@ -7,7 +7,6 @@
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -16,8 +15,8 @@
 
 #include "base/error.h"
 #include "base/fd.h"
-#include "base/fd_passing.h"
 #include "base/json.h"
+#include "base/unix_socket.h"
 #include "oci/state.h"
 #include "support/containers.h"
 #include "support/programs.h"
@@ -38,12 +37,7 @@ class Agent {
 
   explicit Agent(const std::string& path, Answer answer = Answer::kError) : answer_(answer) {
     ::unlink(path.c_str());
-    sockaddr_un address{};
-    address.sun_family = AF_UNIX;
-    std::strncpy(address.sun_path, path.c_str(), sizeof address.sun_path - 1);
-    socket_.reset(check(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), "socket"));
-    check(::bind(socket_.get(), reinterpret_cast<sockaddr*>(&address), sizeof address), "bind", path);
-    check(::listen(socket_.get(), 1), "listen");
+    socket_ = base::listen_at(path);
     thread_ = std::thread([this] { serve(); });
   }
   ~Agent() {

@@ -6,7 +6,6 @@
 #include <gtest/gtest.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include <cstring>
@@ -15,6 +14,7 @@
 #include "base/fd.h"
 #include "base/file.h"
 #include "base/json.h"
+#include "base/unix_socket.h"
 #include "support/containers.h"
 #include "support/programs.h"
 #include "support/races.h"
@@ -154,13 +154,8 @@ TEST_F(SecurityRacesTest, ATerminalIsBoundOnTheConsoleAndOnNothingElse) {
   base::write_file_atomic(rootfs + "/etc/victim", "content\n", 0644);
   base::write_file_atomic(rootfs + "/dev/console", "", 0644);
   link("/etc/victim", rootfs + "/dev/trap");
-  const base::Fd listener(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
-  sockaddr_un address{};
-  address.sun_family = AF_UNIX;
   const std::string socket = "/run/console.sock";
-  std::memcpy(address.sun_path, socket.data(), socket.size());
-  ASSERT_EQ(0, ::bind(listener.get(), reinterpret_cast<sockaddr*>(&address), sizeof address));
-  ASSERT_EQ(0, ::listen(listener.get(), 16));
+  const base::Fd listener = base::listen_at(socket);
   int made = 0;
   {
     const Swapper neighbour(rootfs + "/dev/console", rootfs + "/dev/trap");

@@ -4,29 +4,19 @@
 #include <stdlib.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include <array>
-#include <cstring>
 #include <stdexcept>
 
 #include "base/error.h"
-#include "base/fd_passing.h"
+#include "base/unix_socket.h"
 
 namespace berth::test {
 
 using base::check;
 
-ConsoleSocket::ConsoleSocket(const std::string& path)
-    : path_(path), listener_(check(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), "open a socket")) {
-  sockaddr_un address{};
-  address.sun_family = AF_UNIX;
-  if (path.size() >= sizeof address.sun_path) throw std::runtime_error("path too long: " + path);
-  std::memcpy(address.sun_path, path.data(), path.size());
-  check(::bind(listener_.get(), reinterpret_cast<sockaddr*>(&address), sizeof address), "bind", path);
-  check(::listen(listener_.get(), 4), "listen at", path);
-}
+ConsoleSocket::ConsoleSocket(const std::string& path) : path_(path), listener_(base::listen_at(path)) {}
 
 base::Fd ConsoleSocket::receive() const {
   const base::Fd connection(check(::accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC), "accept at", path_));

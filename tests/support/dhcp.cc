@@ -93,11 +93,13 @@ void DhcpLan::forget_leases() const {
 
 std::vector<std::string> DhcpLan::leases() const {
   // dnsmasq empties the file and writes it anew.
+  std::string before;
   std::string text = content(directory_ + "/leases");
-  for (std::string before = text + "?"; before != text; text = content(directory_ + "/leases")) {
+  do {
     before = text;
     std::this_thread::sleep_for(std::chrono::milliseconds(30));
-  }
+    text = content(directory_ + "/leases");
+  } while (text != before);
   std::vector<std::string> lines;
   std::istringstream stream(text);
   for (std::string line; std::getline(stream, line);) lines.push_back(line);

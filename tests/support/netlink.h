@@ -1,9 +1,25 @@
 #pragma once
 
+#include <string>
+
+#include "base/error.h"
 #include "net/netlink.h"
 #include "support/sandbox.h"
 
 namespace berth::net {
+
+/// The message of the SystemError that `work` must throw, after checking its code.
+template <class Work>
+std::string error_of(int code, Work&& work) {
+  try {
+    work();
+  } catch (const base::SystemError& error) {
+    EXPECT_EQ(error.code(), code) << error.what();
+    return error.what();
+  }
+  ADD_FAILURE() << "nothing was thrown";
+  return {};
+}
 
 class NetlinkTest : public test::Sandbox {
  protected:

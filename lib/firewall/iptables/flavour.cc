@@ -52,11 +52,7 @@ std::optional<Flavour> flavour_of_the_tool() {
 
 bool legacy_tables_in_use() {
   for (const char* names : {"/proc/thread-self/net/ip_tables_names", "/proc/thread-self/net/ip6_tables_names"}) {
-    try {
-      if (!base::read_file(names).empty()) return true;
-    } catch (const base::SystemError& error) {
-      if (error.code() != ENOENT) throw;
-    }
+    if (!base::read_if_present(names).value_or("").empty()) return true;
   }
   return false;
 }

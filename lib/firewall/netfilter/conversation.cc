@@ -2,18 +2,12 @@
 
 #include <linux/netlink.h>
 
-#include <chrono>
 #include <exception>
 #include <utility>
-
-#include "base/fd.h"
 
 namespace berth::firewall::netfilter {
 
 namespace {
-
-/// Several grace periods of RCU.
-constexpr std::chrono::milliseconds kUntilFreed(200);
 
 thread_local Session* session_of_this_thread = nullptr;
 
@@ -30,7 +24,7 @@ Session::~Session() {
   for (const auto* connections : {&idle_, &spent_}) {
     for (const auto& connection : *connections) sockets.push_back(connection->fd());
   }
-  if (!sockets.empty()) base::hold_in_child(std::move(sockets), kUntilFreed);
+  if (!sockets.empty()) net::hold_until_freed(std::move(sockets));
 }
 
 Conversation::Conversation() : exceptions_(std::uncaught_exceptions()) {

@@ -8,10 +8,8 @@
 namespace berth::firewall::netfilter {
 
 /// For operations that delete: keeps the sockets of this thread's conversations until the operation is over, in one
-/// network namespace. Each socket takes ten system calls to open. And whoever closes one after a transaction,
-/// anybody's, has deleted something waits until the kernel has freed that, a grace period of RCU (10 to 30 ms), during
-/// which no other transaction gets on and no link can be deleted (nft_rcv_nl_event holds the commit_mutex). So a child
-/// process holds the sockets until that is done. Sessions nest: the outermost one counts.
+/// network namespace, and then has them held (net::hold_until_freed). Each takes ten system calls to open. Sessions
+/// nest: the outermost one counts.
 class Session {
  public:
   Session();

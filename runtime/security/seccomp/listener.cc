@@ -6,8 +6,8 @@
 #include <string>
 
 #include "base/error.h"
-#include "base/fd_passing.h"
 #include "base/json.h"
+#include "base/unix_socket.h"
 
 namespace berth::runtime {
 

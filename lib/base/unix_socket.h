@@ -1,11 +1,32 @@
 #pragma once
 
+#include <sys/socket.h>
+#include <sys/un.h>
+
 #include <string>
 
 #include "base/fd.h"
 
-/// Descriptors handed to others over unix sockets (SCM_RIGHTS), as console sockets and pidfd sockets want them.
+/// UNIX sockets, and descriptors handed to others over them (SCM_RIGHTS), as console sockets and pidfd sockets want it.
 namespace berth::base {
+
+/// The address of a UNIX socket: a path, or a name beginning with '@' (unix(7): abstract).
+class UnixAddress {
+ public:
+  /// `kind` names the socket in errors. Throws std::invalid_argument if the path is empty or longer than the kernel's
+  /// 107 bytes.
+  explicit UnixAddress(const std::string& path, const std::string& kind = "UNIX socket");
+
+  const sockaddr* get() const { return reinterpret_cast<const sockaddr*>(&address_); }
+  socklen_t size() const { return size_; }
+
+ private:
+  sockaddr_un address_{};
+  socklen_t size_;
+};
+
+/// A new stream socket that listens at `path`. Throws SystemError naming the path.
+Fd listen_at(const std::string& path, int backlog = 16);
 
 /// Connects to a listening AF_UNIX stream socket. `kind` names it in errors: "connect to console socket PATH: …".
 Fd connect_unix_socket(const std::string& path, const std::string& kind);

@@ -1,9 +1,7 @@
-#include "base/fd_passing.h"
-
-#include <sys/socket.h>
-#include <sys/un.h>
+#include "base/unix_socket.h"
 
 #include <array>
+#include <cstddef>
 #include <cstring>
 #include <stdexcept>
 
@@ -11,13 +9,31 @@
 
 namespace berth::base {
 
-Fd connect_unix_socket(const std::string& path, const std::string& kind) {
-  sockaddr_un address{};
-  address.sun_family = AF_UNIX;
-  if (path.size() >= sizeof address.sun_path) throw std::runtime_error(kind + " path is too long: " + path);
-  std::memcpy(address.sun_path, path.data(), path.size());
+UnixAddress::UnixAddress(const std::string& path, const std::string& kind) {
+  if (path.empty() || path.size() >= sizeof address_.sun_path) {
+    throw std::invalid_argument("\"" + path + "\" cannot be the path of a " + kind + ": it has " +
+                                std::to_string(path.size()) + " bytes, not 1 to " +
+                                std::to_string(sizeof address_.sun_path - 1));
+  }
+  const bool is_abstract = path[0] == '@';
+  address_.sun_family = AF_UNIX;
+  std::memcpy(address_.sun_path, path.data(), path.size());
+  if (is_abstract) address_.sun_path[0] = '\0';
+  size_ = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + path.size() + (is_abstract ? 0 : 1));
+}
+
+Fd listen_at(const std::string& path, int backlog) {
+  const UnixAddress address(path);
   Fd socket(check(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), "open a socket"));
-  check(::connect(socket.get(), reinterpret_cast<sockaddr*>(&address), sizeof address), "connect to " + kind, path);
+  check(::bind(socket.get(), address.get(), address.size()), "bind to", path);
+  check(::listen(socket.get(), backlog), "listen at", path);
+  return socket;
+}
+
+Fd connect_unix_socket(const std::string& path, const std::string& kind) {
+  const UnixAddress address(path, kind);
+  Fd socket(check(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), "open a socket"));
+  check(::connect(socket.get(), address.get(), address.size()), "connect to " + kind, path);
   return socket;
 }
 
