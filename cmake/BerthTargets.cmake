@@ -44,15 +44,22 @@ function(berth_fast)
   set_property(SOURCE ${ARGN} APPEND PROPERTY COMPILE_OPTIONS $<$<CONFIG:Release>:-O2>)
 endfunction()
 
+# A static executable does without what the libraries bring along and we do not need.
+function(berth_link_statically name)
+  if(BERTH_STATIC)
+    target_sources(${name} PRIVATE
+      "${CMAKE_SOURCE_DIR}/lib/base/name_services.cc"
+      "${CMAKE_SOURCE_DIR}/lib/base/terminate.cc")
+    target_link_options(${name} PRIVATE -static-pie -Wl,-z,relro,-z,now)
+  endif()
+endfunction()
+
 # berth_executable(<name> SOURCES a.cc… [USES targets…] DESTINATION dir)
 function(berth_executable name)
   cmake_parse_arguments(ARG "" "DESTINATION" "SOURCES;USES" ${ARGN})
   add_executable(${name} ${ARG_SOURCES})
   target_link_libraries(${name} PRIVATE berth_options ${ARG_USES})
-  if(BERTH_STATIC)
-    target_sources(${name} PRIVATE "${CMAKE_SOURCE_DIR}/lib/base/terminate.cc")
-    target_link_options(${name} PRIVATE -static-pie -Wl,-z,relro,-z,now)
-  endif()
+  berth_link_statically(${name})
   add_dependencies(suite ${name})
   install(TARGETS ${name} RUNTIME DESTINATION "${ARG_DESTINATION}")
 endfunction()

@@ -14,6 +14,7 @@
 #include "container/lifecycle.h"
 #include "log.h"
 #include "process/namespaces.h"
+#include "security/early_start.h"
 #include "security/self_exe.h"
 
 namespace berth::runtime {
@@ -113,12 +114,12 @@ bool is_rootless(const std::string& flag) {
   return ::geteuid() != 0 || !in_initial_user_namespace();
 }
 
-/// Commands after which a process of a container has our executable as its own until it executes another.
 bool enters_container(const std::string& command) {
-  return command == "create" || command == "run" || command == "exec";
+  return std::find(std::begin(kEntersContainer), std::end(kEntersContainer), command) != std::end(kEntersContainer);
 }
 
 int run_words(const Words& all, char** argv) {
+  learn_own_executable();
   GlobalFlags flags;
   const auto commands = command_list();
   CommandLine line({"berth", "a compact OCI runtime that connects containers to networks", "command [arguments...]",

@@ -10,7 +10,7 @@
 
 #include <cstdint>
 
-#include "pause/system_call.h"
+#include "base/system_call.h"
 
 namespace berth::pause {
 
@@ -24,11 +24,11 @@ int run() {
   const uint64_t awaited = bit(SIGCHLD) | bit(SIGTERM) | bit(SIGINT);
   const auto set = reinterpret_cast<long>(&awaited);
   // The first process of a pid namespace gets only the signals that it asks for.
-  if (system_call(SYS_rt_sigprocmask, SIG_BLOCK, set, 0, sizeof awaited) != 0) return 1;
+  if (base::system_call(SYS_rt_sigprocmask, SIG_BLOCK, set, 0, sizeof awaited) != 0) return 1;
   for (;;) {
-    const long signal = system_call(SYS_rt_sigtimedwait, set, 0, 0, sizeof awaited);
+    const long signal = base::system_call(SYS_rt_sigtimedwait, set, 0, 0, sizeof awaited);
     if (signal == SIGTERM || signal == SIGINT) return 0;
-    while (system_call(SYS_wait4, -1, 0, WNOHANG) > 0) {
+    while (base::system_call(SYS_wait4, -1, 0, WNOHANG) > 0) {
     }
   }
 }
@@ -39,7 +39,7 @@ int run() {
 
 #ifdef BERTH_FREESTANDING
 extern "C" [[noreturn]] void _start() {
-  for (;;) berth::pause::system_call(SYS_exit_group, berth::pause::run());
+  for (;;) berth::base::system_call(SYS_exit_group, berth::pause::run());
 }
 #else
 int main() {

@@ -14,14 +14,11 @@
 
 #include "base/error.h"
 #include "rootfs/mount_api.h"
+#include "security/early_start.h"
 
 namespace berth::runtime {
 
 namespace {
-
-/// Carries the path over the exec, where /proc/self/exe has lost it. Taken out of the environment at once, so that no
-/// hook sees it.
-constexpr const char* kPathVariable = "_BERTH_EXECUTABLE";
 
 constexpr int kSeals = F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL;
 
@@ -80,17 +77,18 @@ std::string own_executable() {
   return remembered_path().empty() ? linked_path() : remembered_path();
 }
 
-void protect_own_executable(char** argv) {
+void learn_own_executable() {
   const char* told = std::getenv(kPathVariable);
-  const std::string path = told != nullptr ? told : linked_path();
+  if (told == nullptr) return;
+  // Not the variable but the kernel says that we were executed from a copy.
+  if (cannot_be_written()) remembered_path() = told;
   ::unsetenv(kPathVariable);
-  // Not the variable but the kernel says that it is done.
-  if (cannot_be_written()) {
-    if (told != nullptr) remembered_path() = path;
-    return;
-  }
+}
+
+void protect_own_executable(char** argv) {
+  if (!remembered_path().empty() || cannot_be_written()) return;
   const base::Fd copy = read_only_copy();
-  ::setenv(kPathVariable, path.c_str(), 1);
+  ::setenv(kPathVariable, linked_path().c_str(), 1);
   // By descriptor, so that nothing can race; the mount lives as long as something is executed from it.
   ::syscall(SYS_execveat, copy.get(), "", argv, environ, AT_EMPTY_PATH);
   base::throw_errno("execute ourselves from a read-only mount");

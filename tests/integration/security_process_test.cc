@@ -236,6 +236,7 @@ TEST_F(SecurityProcessTest, HooksGetNoDescriptorsAndContainersHooksNoneOfTheRunt
     const std::string said = base::read_file(notes + "/" + stage);
     // Its three, the directory that ls reads, and the pipe of $(…) is one of the three.
     EXPECT_THAT(said, HasSubstr("fds: 4\n")) << stage << "\n" << said;
+    EXPECT_THAT(said, Not(HasSubstr("_BERTH"))) << stage;
     if (std::string(stage).ends_with("Container")) {
       EXPECT_THAT(said, Not(HasSubstr("SECRET"))) << stage;
     }
@@ -247,10 +248,21 @@ TEST_F(SecurityProcessTest, ARuntimeWithMoreRightsThanItsCallerRefusesToRun) {
   fs::copy_file(built("berth"), copy);
   ASSERT_EQ(0, ::chmod(copy.c_str(), 04755));
   ASSERT_EQ(0, ::chmod(scratch().c_str(), 0755));
-  const auto result =
-      run({system_program("setpriv"), "--reuid", "1000", "--regid", "1000", "--clear-groups", copy, "list"});
-  EXPECT_EQ(1, result.exit_status);
-  EXPECT_THAT(result.error, HasSubstr("berth must not be set-user-id"));
+  // `run`, too, which executes itself from a read-only mount first.
+  for (const char* command : {"list", "run"}) {
+    const auto result =
+        run({system_program("setpriv"), "--reuid", "1000", "--regid", "1000", "--clear-groups", copy, command});
+    EXPECT_EQ(1, result.exit_status) << command;
+    EXPECT_THAT(result.error, HasSubstr("berth must not be set-user-id")) << command;
+  }
+}
+
+TEST_F(SecurityProcessTest, AContainerMayBeCalledLikeACommandThatEntersOne) {
+  run_sleeper("exec");
+  EXPECT_THAT(must_berth({"state", "exec"}), HasSubstr("\"running\""));
+  must_berth({"exec", "exec", "true"});
+  must_berth({"delete", "--force", "exec"});
+  EXPECT_FALSE(berth({"state", "exec"}).ok());
 }
 
 TEST_F(SecurityProcessTest, TheCallersEnvironmentChangesNothingInTheRuntime) {
