@@ -32,10 +32,15 @@ std::string read_file(const std::string& path) {
 }
 
 std::optional<std::string> read_if_present(const std::string& path) {
+  const auto is_absence = [](int error) { return error == ENOENT || error == ENOTDIR || error == ESRCH; };
+  // Asked for every operation, and mostly absent: not worth an exception.
+  const Fd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (!fd && is_absence(errno)) return std::nullopt;
+  if (!fd) throw_errno("open " + path);
   try {
-    return read_file(path);
+    return read_all(fd.get(), path);
   } catch (const SystemError& error) {
-    if (error.code() == ENOENT || error.code() == ENOTDIR || error.code() == ESRCH) return std::nullopt;
+    if (is_absence(error.code())) return std::nullopt;  // the process has ended since
     throw;
   }
 }

@@ -55,17 +55,25 @@ void require_above_usage(int64_t limit, std::optional<int64_t> used) {
                            std::to_string(*used));
 }
 
+std::string text_if_there(const std::string& path) {
+  try {
+    return base::read_if_present(path).value_or("");
+  } catch (const base::SystemError&) {
+    return "";
+  }
+}
+
 std::vector<pid_t> processes_below(const std::string& directory) {
   std::vector<pid_t> pids;
   for (const auto& each : directories_deepest_first(directory)) {
-    std::string text;
+    std::optional<std::string> text;
     try {
-      text = base::read_file(each + "/cgroup.procs");
+      text = base::read_if_present(each + "/cgroup.procs");
     } catch (const base::SystemError& error) {
-      if (error.code() == ENOENT || error.code() == ENODEV || error.code() == EOPNOTSUPP) continue;
-      throw;
+      if (error.code() != ENODEV && error.code() != EOPNOTSUPP) throw;
     }
-    std::istringstream stream(text);
+    if (!text) continue;
+    std::istringstream stream(*text);
     for (pid_t pid = 0; stream >> pid;) pids.push_back(pid);
   }
   return pids;
@@ -82,9 +90,12 @@ void kill_each(const std::string& directory) {
   }
 }
 
+bool remove_if_empty(const std::string& directory) {
+  return ::rmdir(directory.c_str()) == 0 || errno == ENOENT;
+}
+
 void remove_tree(const std::string& directory) {
-  std::error_code error;
-  if (!fs::exists(directory, error)) return;
+  if (remove_if_empty(directory)) return;
   for (const auto& each : directories_deepest_first(directory)) remove_one(each);
 }
 

@@ -19,6 +19,12 @@ std::vector<pid_t> processes_below(const std::string& directory);
 /// races with fork.
 void kill_each(const std::string& directory);
 
+/// The text of a file of a cgroup; "" if the cgroup is not there, or just being removed.
+std::string text_if_there(const std::string& path);
+
+/// Removes a cgroup that has neither processes nor cgroups below it; true if it is not there (any more).
+bool remove_if_empty(const std::string& directory);
+
 /// Removes a cgroup and those below it, deepest first; waits for the kernel to let go of dying processes. A missing one
 /// is fine.
 void remove_tree(const std::string& directory);

@@ -68,6 +68,9 @@ void Creation::make_fifo() {
 void Creation::clone_init() {
   const auto namespaces = NamespacePlan::from(config_.linux_);
   require_same_mappings(namespaces, config_.linux_);
+  // What the init process enters by itself can be made while it makes its network namespace.
+  const bool make_groups_beside = cgroup_->can_be_entered() && !options_.rootless;
+  if (!make_groups_beside) make_groups(rollback_);
   Mounts mounts(config_, record_.cgroups);
   auto [ours, theirs] = SyncChannel::make_pair();
   sync_ = std::move(ours);
@@ -95,6 +98,7 @@ void Creation::clone_init() {
   rollback_.add("kill the init process", [this] { kill_init(); });
   take_over(pid, std::move(pidfd));
   theirs.close();
+  if (make_groups_beside) make_groups(rollback_);
   if (!cgroup_directory && context.cgroup == nullptr) cgroup_->join(pid);
   if (resctrl_) join_resctrl(record_.resctrl, pid);
   reset_cpu_affinity(pid);
@@ -113,6 +117,7 @@ void Creation::clone_init() {
 }
 
 void Creation::finish_set_up() {
+  const std::string filter = seccomp_ ? seccomp_->compile() : "";
   sync_.expect(Step::kMounted);
   move_net_devices(rollback_);
   limit_resources();
@@ -123,7 +128,7 @@ void Creation::finish_set_up() {
   if (config_.process) set_rlimits(record_.pid, config_.process->rlimits);
   record_.descriptors = standard_streams_of(record_.pid);
   store_.save(record_);
-  sync_.send(Step::kGo);
+  sync_.send(Step::kGo, filter);
   if (config_.process && seccomp_ && seccomp_->notifies()) {
     pass_listener(sync_, pidfd_, *config_.linux_.seccomp, state("creating", record_.pid), record_.pid);
   }
@@ -145,7 +150,6 @@ void Creation::explain_death() {
 
 CreatedContainer Creation::run(const std::string& config_json) {
   reserve(config_json, rollback_);
-  make_groups(rollback_);
   make_fifo();
   try {
     clone_init();

@@ -45,7 +45,7 @@ struct ExecContext {
   base::Fd target_root;  ///< Its root directory, for containers without a mount namespace of their own.
   int namespaces = 0;    ///< CLONE_NEW* of what the child joins.
   SyncChannel& sync;
-  const SeccompFilter* seccomp;  ///< Or nullptr.
+  SeccompFilter* seccomp;  ///< Or nullptr. The program is still to come.
   base::Fd console;
   base::Fd proc;  ///< The host's; empty unless there are labels to set.
   bool no_new_keyring = false;
@@ -108,7 +108,8 @@ void join_namespaces(const ExecContext& context) {
       open_console(root, context.console, context.process.console_height, context.process.console_width, false);
     }
     context.sync.send(Step::kReady);
-    context.sync.expect(Step::kGo);
+    const std::string filter = context.sync.expect(Step::kGo);
+    if (context.seccomp != nullptr) context.seccomp->take_program(filter);
     close_on_exec_from(context.options.inherited.end());
     apply_settings(context.process, context.linux_);
     const auto& label = context.process.selinux_label;
@@ -222,7 +223,6 @@ Joined start_process(const Record& record, ExecContext& context, SyncChannel our
     run_joined(context);
   }
   context.sync.close();
-  bool released = false;
   try {
     if (!directory && context.cgroup == nullptr) cgroup->join(joined.pid);
     if (!record.resctrl.empty()) join_resctrl(record.resctrl, joined.pid);
@@ -235,23 +235,20 @@ Joined start_process(const Record& record, ExecContext& context, SyncChannel our
       joined.pidfd.reset(check(static_cast<int>(::syscall(SYS_pidfd_open, real, 0)), "open the process"));
       ours.send(Step::kStart);
     }
+    const std::string filter = context.seccomp != nullptr ? context.seccomp->compile() : "";
     ours.expect(Step::kReady);
     if (context.pidfd_socket) {
       base::send_descriptor(context.pidfd_socket, joined.pidfd, "setns", "the pidfd over the pidfd socket");
     }
     set_rlimits(joined.pid, context.process.rlimits);
-    ours.send(Step::kGo);
+    ours.send(Step::kGo, filter);
     if (context.seccomp != nullptr && context.seccomp->notifies()) {
       pass_listener(ours, joined.pidfd, *context.linux_.seccomp, state_of(record), joined.pid);
     }
-    released = true;
-    ours.expect(Step::kParked);
+    ours.expect_end();
   } catch (const SyncChannel::PeerGone&) {
-    // End of file after kGo is the good case: exec has closed the channel.
-    if (!released) {
-      throw std::runtime_error(std::string("the process ended before it was started") +
-                               (cgroup->oom_kills() > 0 ? " (possibly OOM-killed)" : ""));
-    }
+    throw std::runtime_error(std::string("the process ended before it was started") +
+                             (cgroup->oom_kills() > 0 ? " (possibly OOM-killed)" : ""));
   } catch (const std::exception&) {
     abandon(joined.pidfd);
     throw;
@@ -279,7 +276,7 @@ int exec_container(Store& store, const ExecOptions& options, const oci::Process&
   const oci::Config config = store.load_config(record);
   require_lsm(process);
   oci::require_mapped(process.user, config.linux_);
-  const auto seccomp = make_seccomp_filter(config.linux_.seccomp);
+  auto seccomp = make_seccomp_filter(config.linux_.seccomp);
   auto [ours, theirs] = SyncChannel::make_pair();
   Terminal terminal(process.terminal, options.console_socket, options.detach);
   ExecContext context{process,

@@ -10,6 +10,7 @@
 #include <cstdio>
 #include <optional>
 #include <stdexcept>
+#include <utility>
 
 #include "base/error.h"
 #include "base/process.h"
@@ -38,7 +39,12 @@ constexpr int kExecFailed = 255;
 void enter_namespaces(const InitContext& context) {
   const NamespacePlan& plan = context.namespaces;
   const bool makes_user = plan.makes(CLONE_NEWUSER);
+  int later = plan.new_flags & ~clone_flags_of(plan) & ~CLONE_NEWUSER;
+  if (later == CLONE_NEWNET && plan.joined.empty()) {
+    check(::unshare(std::exchange(later, 0)), "make a network namespace");
+  }
   context.sync.expect(Step::kStart);
+  if (context.cgroup != nullptr) context.cgroup->enter();
   enter(plan);
   if (makes_user) {
     check(::unshare(CLONE_NEWUSER), "make a user namespace");
@@ -51,7 +57,6 @@ void enter_namespaces(const InitContext& context) {
     become_namespace_root();
     if (!plan.joined.empty()) ::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
   }
-  const int later = plan.new_flags & ~clone_flags_of(plan) & ~CLONE_NEWUSER;
   if (later != 0) check(::unshare(later), "make namespaces");
   if (plan.new_time) make_time_namespace(context.config.linux_);
   if (plan.needs_second_fork()) continue_in_sibling(context.sync);
@@ -171,8 +176,9 @@ void wait_for_start(const base::Fd& fifo) {
 int clone_flags_of(const NamespacePlan& namespaces) {
   const bool user = namespaces.makes(CLONE_NEWUSER) || namespaces.joins(NamespaceType::kUser);
   if (user) return 0;
+  const int flags = namespaces.new_flags & ~CLONE_NEWNET;
   // The first process of a pid namespace cannot have a sibling in its place.
-  return namespaces.needs_second_fork() ? namespaces.new_flags & ~CLONE_NEWPID : namespaces.new_flags;
+  return namespaces.needs_second_fork() ? flags & ~CLONE_NEWPID : flags;
 }
 
 void run_init(InitContext& context) {
@@ -185,10 +191,10 @@ void run_init(InitContext& context) {
     // Nothing in a namespace we join may trace us or use our descriptors (CVE-2016-9962); exec makes us dumpable again.
     ::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
     base::reset_signals();
-    if (context.cgroup != nullptr) context.cgroup->enter();
     set_up(context);
     context.sync.send(Step::kReady);
-    context.sync.expect(Step::kGo);
+    const std::string filter = context.sync.expect(Step::kGo);
+    if (context.seccomp != nullptr) context.seccomp->take_program(filter);
     phase.clear();
     close_on_exec_from(context.inherited.end());
     if (context.config.process) {

@@ -11,8 +11,9 @@
 namespace berth::runtime {
 
 namespace {
-/// An error may quote three paths.
-constexpr size_t kLongestRecord = 32768;
+/// A step, and a seccomp filter as long as the kernel takes it (BPF_MAXINSNS of 8 bytes). An error may quote three
+/// paths.
+constexpr size_t kLongestRecord = 1 + 4096 * 8;
 }  // namespace
 
 std::pair<SyncChannel, SyncChannel> SyncChannel::make_pair() {
@@ -31,19 +32,29 @@ void SyncChannel::send(Step step, const std::string& text) const {
   }
 }
 
-std::string SyncChannel::expect(Step step) const {
+std::optional<std::pair<Step, std::string>> SyncChannel::receive() const {
   std::array<char, kLongestRecord> record;
   ssize_t size = 0;
   while ((size = ::read(fd_.get(), record.data(), record.size())) < 0) {
-    if (errno == ECONNRESET) throw PeerGone{};
+    if (errno == ECONNRESET) return std::nullopt;
     if (errno != EINTR) base::throw_errno("receive on the sync channel");
   }
-  if (size == 0) throw PeerGone{};
+  if (size == 0) return std::nullopt;
   std::string text(record.data() + 1, static_cast<size_t>(size - 1));
-  const auto got = static_cast<Step>(record[0]);
-  if (got == Step::kError) throw std::runtime_error(text);
-  if (got != step) throw std::logic_error("unexpected record on the sync channel");
-  return text;
+  const auto step = static_cast<Step>(record[0]);
+  if (step == Step::kError) throw std::runtime_error(text);
+  return std::pair(step, std::move(text));
+}
+
+std::string SyncChannel::expect(Step step) const {
+  auto record = receive();
+  if (!record) throw PeerGone{};
+  if (record->first != step) throw std::logic_error("unexpected record on the sync channel");
+  return std::move(record->second);
+}
+
+void SyncChannel::expect_end() const {
+  if (receive()) throw std::logic_error("unexpected record on the sync channel");
 }
 
 }  // namespace berth::runtime

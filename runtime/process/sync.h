@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -18,7 +19,7 @@ enum class Step : uint8_t {
   kMounted,      ///< child → parent: the root file system is ready, the host's hooks may run
   kHooksDone,    ///< parent → child
   kReady,        ///< child → parent: set up, but for identity and program
-  kGo,           ///< parent → child: limits are set, state is saved
+  kGo,           ///< parent → child: limits are set, state is saved; the text is the seccomp filter's program
   kListening,    ///< child → parent: its seccomp filter has a listener; the text is the descriptor's number
   kDelivered,    ///< parent → child: the listener is where it belongs
   kParked,       ///< child → parent: waits for start
@@ -37,6 +38,8 @@ class SyncChannel {
   /// Waits for `step` and returns its text. A kError record is thrown as std::runtime_error with its text; end of file
   /// as PeerGone.
   std::string expect(Step step) const;
+  /// Waits until the other side has closed the channel, as executing a program does. A kError record is thrown.
+  void expect_end() const;
 
   /// The other side ended without a word.
   struct PeerGone {};
@@ -45,6 +48,9 @@ class SyncChannel {
   void close() { fd_.reset(); }
 
  private:
+  /// The next record; nothing at the end of file.
+  std::optional<std::pair<Step, std::string>> receive() const;
+
   base::Fd fd_;
   bool is_childs_;
 };

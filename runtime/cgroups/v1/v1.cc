@@ -96,12 +96,10 @@ class V1Cgroup : public Cgroup {
   void thaw() override { set_freezer("THAWED"); }
 
   bool is_frozen() const override {
-    try {
-      const std::string state = freezer_state();
-      return state == "FROZEN" || state == "FREEZING";
-    } catch (const std::exception&) {
-      return false;  // gone, or no freezer at all
-    }
+    const auto path = paths_.find("freezer");
+    if (path == paths_.end()) return false;
+    const auto state = trimmed(cgroup_files::text_if_there(path->second + "/freezer.state"));
+    return state == "FROZEN" || state == "FREEZING";
   }
 
   void kill_all() override {
@@ -113,8 +111,10 @@ class V1Cgroup : public Cgroup {
   }
 
   void destroy() override {
-    if (is_frozen()) thaw();
-    cgroup_files::kill_each(any_directory());
+    if (!cgroup_files::remove_if_empty(any_directory())) {
+      if (is_frozen()) thaw();
+      cgroup_files::kill_each(any_directory());
+    }
     std::string failures;
     for (const auto& directory : directories_) {
       try {

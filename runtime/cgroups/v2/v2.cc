@@ -109,11 +109,7 @@ class V2Cgroup : public Cgroup {
   void thaw() override { base::write_existing(directory_ + "/cgroup.freeze", "0"); }
 
   bool is_frozen() const override {
-    try {
-      return base::read_file(directory_ + "/cgroup.freeze")[0] == '1';
-    } catch (const base::SystemError&) {
-      return false;  // gone
-    }
+    return cgroup_files::text_if_there(directory_ + "/cgroup.freeze").starts_with('1');
   }
 
   void kill_all() override {
@@ -126,6 +122,7 @@ class V2Cgroup : public Cgroup {
   }
 
   void destroy() override {
+    if (cgroup_files::remove_if_empty(directory_)) return;
     if (!processes().empty()) {
       kill_all();
       wait_for_event("populated", 0);

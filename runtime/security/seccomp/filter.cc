@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstring>
 #include <stdexcept>
 
 #include "base/error.h"
@@ -64,10 +65,19 @@ bool kernel_knows(oci::SeccompFlag flag) {
   return ::syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, flags, nullptr) < 0 && errno == EFAULT;
 }
 
-SeccompFilter::SeccompFilter(const oci::Seccomp& profile)
-    : program_(compile_seccomp(profile)), notifies_(has_notifications(profile)) {
+SeccompFilter::SeccompFilter(const oci::Seccomp& profile) : profile_(profile), notifies_(has_notifications(profile)) {
   flags_ = flags_of(profile, notifies_);
   if (notifies_) flags_ |= SECCOMP_FILTER_FLAG_NEW_LISTENER;
+}
+
+std::string SeccompFilter::compile() const {
+  const auto program = compile_seccomp(profile_);
+  return {reinterpret_cast<const char*>(program.data()), program.size() * sizeof(sock_filter)};
+}
+
+void SeccompFilter::take_program(const std::string& program) {
+  program_.resize(program.size() / sizeof(sock_filter));
+  std::memcpy(program_.data(), program.data(), program_.size() * sizeof(sock_filter));
 }
 
 base::Fd SeccompFilter::load() const {

@@ -11,11 +11,17 @@
 
 namespace berth::runtime {
 
-/// A profile, ready to be loaded.
+/// A profile on its way into the kernel. Compiling it takes longer than most of what a runtime does, so that one
+/// process compiles while another, which will load the program, sets itself up.
 class SeccompFilter {
  public:
-  /// Compiles the profile and asks the kernel whether it knows the flags. Throws std::runtime_error naming the key.
+  /// Asks the kernel whether it knows the flags. Throws std::runtime_error naming the key. Refers to the profile.
   explicit SeccompFilter(const oci::Seccomp& profile);
+
+  /// The program, for another process to take. Throws std::runtime_error naming the key.
+  std::string compile() const;
+  /// What `compile` returned.
+  void take_program(const std::string& program);
 
   /// Filters the calling thread from now on, through one system call. Needs no_new_privs or CAP_SYS_ADMIN. Returns the
   /// listener if the profile has notifications, else nothing. Throws SystemError.
@@ -24,6 +30,7 @@ class SeccompFilter {
   bool notifies() const { return notifies_; }
 
  private:
+  const oci::Seccomp& profile_;
   std::vector<sock_filter> program_;
   unsigned flags_ = 0;
   bool notifies_ = false;
