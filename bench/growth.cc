@@ -52,11 +52,19 @@ std::string first_address_in(const net::NetNs& netns) {
   });
 }
 
+/// What ran in between decides what is left in the processor's caches: the other suites' operations, which take ever
+/// longer as the host fills. Each suite warms them for itself: looks at the attachment that stays, unmeasured.
+void warm_up(const Scene& scene) {
+  const auto& suite = *scene.suite;
+  suite.host().within([&] { succeeds(suite.command("check", chain(), scene.keeper.path(), kPort - 1)); });
+}
+
 void measure_operations(std::vector<std::unique_ptr<Scene>>& scenes, const std::string& what, int rounds,
                         Results& results) {
   for (int round = 0; round < rounds; ++round) {
     for (const auto& scene : scenes) {
       const auto& suite = *scene->suite;
+      warm_up(*scene);
       results.add(what, "ADD", suite.who(), "ms", suite.run(suite.command("add", chain(), scene->box.path())).wall_ms);
       results.add(what, "DEL", suite.who(), "ms", suite.run(suite.command("del", chain(), scene->box.path())).wall_ms);
     }
@@ -102,11 +110,15 @@ void measure_leases(const Options& options, Results& results) {
             R"({"cniVersion": "1.0.0", "name": "n", "type": "bridge", "ipam": {"type": "host-local",
             "ranges": [[{"subnet": "10.1.0.0/16"}]], "dataDir": "/run/leases-)" +
             who + std::to_string(leases) + "\"}}";
-        for (const std::string command : {"ADD", "CHECK", "DEL"}) {
+        const auto measure = [&, path = path](const std::string& command, const std::string& container) {
           const Program program{{path},
-                                {"CNI_COMMAND=" + command, "CNI_CONTAINERID=c" + std::to_string(round + 1),
-                                 "CNI_NETNS=/run/netns/none", "CNI_IFNAME=eth0", "CNI_PATH=/none"}};
-          const double duration = run_measured(program, config).wall_ms;
+                                {"CNI_COMMAND=" + command, "CNI_CONTAINERID=" + container, "CNI_NETNS=/run/netns/none",
+                                 "CNI_IFNAME=eth0", "CNI_PATH=/none"}};
+          return run_measured(program, config).wall_ms;
+        };
+        measure("DEL", "nobody");  // warms the caches, which the other plugin has used
+        for (const std::string command : {"ADD", "CHECK", "DEL"}) {
+          const double duration = measure(command, "c" + std::to_string(round + 1));
           if (round >= 0) results.add(what, "host-local " + command, who, "ms", duration);  // the first makes the index
         }
       }

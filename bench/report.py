@@ -120,7 +120,8 @@ def throughput_part(group):
             best = max((value for value in theirs if value), default=None)
             rows.append([f"{operation}, {subject}"] + cells + [ratio(ours, best)])
     head = ["per second"] + group.whos() + ["berth on nftables / reference's best"]
-    return describe(group.about, "reference") + "\n\n" + table(head, rows)
+    return (describe(group.about, "reference") + "\n\n" + table(head, rows) +
+            "\n\n![ADDs and DELs per second](plots/throughput.svg)")
 
 
 def runtime_part(group):
@@ -260,18 +261,34 @@ def plot_growth(group):
         save(figure, name)
 
 
-def plot_runtime(group):
-    subject = "default specification"
-    operations = ("run", "create", "start", "exec", "state", "kill", "delete", "pause")
-    figure, axes = new_plot("The runtimes' commands (ms, median)", 7)
-    for at, who in enumerate(("berth", "crun", "runc")):
-        values = [group.median(subject, operation, who) or 0 for operation in operations]
-        axes.bar([i + (at - 1) * 0.27 for i in range(len(operations))], values, 0.27, label=who)
-    axes.set_xticks(range(len(operations)), operations)
+def plot_bars(title, labels, series, name):
+    """Groups of bars, one for each label; `series` are names with as many values as there are labels."""
+    figure, axes = new_plot(title, 7)
+    width = 0.8 / len(series)
+    for at, (who, values) in enumerate(series.items()):
+        axes.bar([i + (at - (len(series) - 1) / 2) * width for i in range(len(labels))],
+                 [value or 0 for value in values], width, label=who)
+    axes.set_xticks(range(len(labels)), labels)
     axes.legend(fontsize=8, frameon=False)
-    save(figure, "runtime.svg")
+    save(figure, name)
 
 
+def plot_throughput(group):
+    subjects = [s for s in group.subjects() if s.endswith("at a time")]
+    columns = [(subject, operation) for operation in ("ADD", "DEL") for subject in subjects]
+    series = {who: [group.median(subject, operation, who) for subject, operation in columns] for who in group.whos()}
+    labels = [f"{operation}\n{subject.split()[0]} at a time" for subject, operation in columns]
+    plot_bars("ADDs and DELs per second (median)", labels, series, "throughput.svg")
+
+
+def plot_runtime(group):
+    operations = ("run", "create", "start", "exec", "state", "kill", "delete", "pause")
+    series = {who: [group.median("default specification", operation, who) for operation in operations]
+              for who in ("berth", "crun", "runc")}
+    plot_bars("The runtimes' commands (ms, median)", operations, series, "runtime.svg")
+
+
+PLOTTED = {"growth": plot_growth, "throughput": plot_throughput, "runtime": plot_runtime}
 PARTS = {"plugins": plugins_part, "growth": growth_part, "throughput": throughput_part, "runtime": runtime_part,
          "first-answer": first_answer_part, "size": size_part}
 
@@ -288,10 +305,9 @@ def main():
             sys.exit(f"report.py: {DOCUMENT} has no part <!-- {name} -->")
         text = pattern.sub(lambda match: f"{match[1]}{content}\n{match[2]}", text)
     DOCUMENT.write_text(text)
-    if "growth" in groups:
-        plot_growth(groups["growth"])
-    if "runtime" in groups:
-        plot_runtime(groups["runtime"])
+    for name, plot in PLOTTED.items():
+        if name in groups:
+            plot(groups[name])
 
 
 if __name__ == "__main__":

@@ -29,12 +29,9 @@ void store_text(char (&target)[kSize], std::string_view text) {
   std::memcpy(target, text.data(), std::min(text.size(), kSize));
 }
 
-std::string boot_id() {
-  try {
-    return base::read_file("/proc/sys/kernel/random/boot_id");
-  } catch (const base::SystemError&) {
-    return "";
-  }
+const std::string& boot_id() {
+  static const std::string kId = base::read_if_present("/proc/sys/kernel/random/boot_id").value_or("");
+  return kId;
 }
 
 struct stat status_of(int fd) {

@@ -1,0 +1,2 @@
+// Only its precompiled headers are used (tests/CMakeLists.txt).
+int main() {}
