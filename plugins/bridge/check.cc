@@ -31,8 +31,8 @@ Link check_bridge(Netlink& host, const Config& config, const Result& previous) {
   if (bridge->kind != "bridge") fail("\"" + config.bridge + "\" already exists but is not a bridge");
   if (!bridge->is_up()) fail("bridge " + config.bridge + " is down");
   const auto& before = interface::recorded(previous, config.bridge, "");
-  // Without a gateway address its hardware address follows its lowest port.
-  if (config.is_gateway && config.has_ipam) interface::require_mac(*bridge, before.mac);
+  // Where it does not have the gateway address itself, its hardware address follows its lowest port.
+  if (config.is_gateway && config.has_ipam && config.vlan == 0) interface::require_mac(*bridge, before.mac);
   if (bridge->is_promiscuous() != config.promiscuous) {
     fail("bridge " + config.bridge + " has promiscuous mode " + (config.promiscuous ? "off" : "on") +
          ", promiscMode says otherwise");

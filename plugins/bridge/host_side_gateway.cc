@@ -42,7 +42,7 @@ Link HostSide::ensure_vlan_interface(base::Rollback& rollback) {
   rollback.add("delete link " + name, [this, name] {
     if (!is_shared()) netlink_.delete_link(name);
   });
-  cni::interface::ignore_router_advertisements(name);
+  for (const auto& end : {name, pair.near.name}) cni::interface::ignore_router_advertisements(end);
   set_vlans(netlink_.link(pair.near.name).index, {});
   const auto link = netlink_.link(name);
   netlink_.set_up(link.index);

@@ -129,4 +129,10 @@ std::vector<Case> all_cases() {
   return cases;
 }
 
+std::vector<Case> cases_by_need(bool of_the_kernel) {
+  auto cases = all_cases();
+  std::erase_if(cases, [of_the_kernel](const Case& one) { return one.needs.empty() == of_the_kernel; });
+  return cases;
+}
+
 }  // namespace berth::test

@@ -30,7 +30,8 @@ namespace berth::test {
 ///       "mixed": true,                added by one suite, checked and deleted by the other, both ways
 ///       "differences": ["id", …],     intended differences that this case must show
 ///       "since": "1.7.0",             the reference's release that knows what is asked for: not comparable before
-///       "needs": "dummy"              a kind of link the kernel must have, else the test is skipped
+///       "needs": "dummy"              a kind of link the kernel must have, else the test is skipped here, and run by
+///                                     scripts/test in a virtual machine
 ///     }]
 ///   }
 struct Case {
@@ -72,6 +73,9 @@ std::vector<std::string> plugins_with_cases();
 std::vector<Case> cases_of(const std::string& plugin);
 /// All cases of all plugins.
 std::vector<Case> all_cases();
+/// Those that need a kind of link which not every kernel has, or the others: they are test suites of their own, which
+/// scripts/test can run in a virtual machine.
+std::vector<Case> cases_by_need(bool of_the_kernel);
 /// The JSON document tests/conformance/NAME.
 base::Json conformance_data(const std::string& name);
 

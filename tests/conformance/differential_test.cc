@@ -53,9 +53,9 @@ void PrintTo(const Run& run, std::ostream* stream) {
   *stream << run.one.plugin << " " << run.one.name << " " << run.one.version;
 }
 
-std::vector<Run> all_runs() {
+std::vector<Run> runs_of(const std::vector<Case>& cases) {
   std::vector<Run> runs;
-  for (const auto& one : all_cases()) {
+  for (const auto& one : cases) {
     runs.push_back({one, Flavour::kLegacy});
     if (one.firewall) runs.push_back({one, Flavour::kNfTables});
   }
@@ -160,7 +160,8 @@ TEST_P(DifferentialTest, SameAsTheReference) {
                ids);
 }
 
-INSTANTIATE_TEST_SUITE_P(Cases, DifferentialTest, ::testing::ValuesIn(all_runs()), name_of_run);
+INSTANTIATE_TEST_SUITE_P(Cases, DifferentialTest, ::testing::ValuesIn(runs_of(cases_by_need(false))), name_of_run);
+INSTANTIATE_TEST_SUITE_P(KernelCases, DifferentialTest, ::testing::ValuesIn(runs_of(cases_by_need(true))), name_of_run);
 
 }  // namespace
 }  // namespace berth::test

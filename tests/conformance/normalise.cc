@@ -172,6 +172,19 @@ void tidy(Json& value) {
   tidy_rules(value["host"]["iptables"]);
 }
 
+/// By device: they come in the order in which the links were made, which has no meaning.
+void sort_qdiscs(Json& value) {
+  if (!value.is_object()) return;
+  for (auto& [key, element] : value.items()) {
+    if (key != "qdiscs") {
+      sort_qdiscs(element);
+      continue;
+    }
+    std::stable_sort(element.begin(), element.end(),
+                     [](const Json& a, const Json& b) { return a.at("dev") < b.at("dev"); });
+  }
+}
+
 template <class Visit>
 void each_snapshot(const Json& value, const Visit& visit) {
   if (is_snapshot(value)) return visit(value);
@@ -203,7 +216,9 @@ Json normalised(const Json& picture, const std::string& keep) {
   });
   Json tidied = picture;
   tidy(tidied);
-  return replaced_everywhere(tidied, replacements);
+  tidied = replaced_everywhere(tidied, replacements);
+  sort_qdiscs(tidied);
+  return tidied;
 }
 
 }  // namespace berth::test

@@ -3,10 +3,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 #include <regex>
 #include <sstream>
+#include <stdexcept>
 
 #include "net/netns.h"
 #include "support/programs.h"
@@ -30,51 +32,53 @@ std::string text_of(const fs::path& path) {
   return text.str();
 }
 
-Json links() {
+/// What ip says to each of these commands. One process answers all of them: where the processor is emulated, starting
+/// processes is what takes the time.
+std::vector<Json> answers_of_ip(const std::string& family, const std::vector<std::string>& commands) {
+  RunOptions options;
+  for (const auto& command : commands) options.input += command + "\n";
+  std::istringstream lines(must_run({"ip", "-" + family, "-d", "-j", "-batch", "-"}, options));
+  std::vector<Json> answers;
+  for (std::string line; std::getline(lines, line);) answers.push_back(Json::parse(line));
+  if (answers.size() != commands.size()) throw std::runtime_error("not one line for each of\n" + options.input);
+  return answers;
+}
+
+Json links(Json listed) {
   Json found = Json::object();
-  for (auto& link : output_of({"ip", "-d", "-j", "link"})) {
+  for (auto& link : listed) {
     const auto name = link["ifname"].get<std::string>();
     found[name] = std::move(link);
   }
   return found;
 }
 
-Json addresses() {
-  Json found = Json::object();
-  for (const auto& link : output_of({"ip", "-j", "address"})) {
-    // A link of a kind that this version of ip does not list addresses for is an empty object.
+void collect_addresses(const Json& listed, Json& found) {
+  for (const auto& link : listed) {
+    // A link without addresses of the family is an empty object.
     for (const auto& address : link.value("addr_info", Json::array())) {
       const std::string key = link["ifname"].get<std::string>() + " " + address["local"].get<std::string>() + "/" +
                               std::to_string(address["prefixlen"].get<int>());
       found[key] = address;
     }
   }
-  return found;
 }
 
-Json routes() {
-  Json found = Json::object();
-  for (const char* family : {"-4", "-6"}) {
-    for (const auto& route : output_of({"ip", "-d", "-j", family, "route", "show", "table", "all"})) {
-      const std::string key = std::string(family + 1) + " table " + route.value("table", "main") + " " +
-                              route.value("type", "unicast") + " " + route["dst"].get<std::string>() + " dev " +
-                              route.value("dev", "-") + " metric " + std::to_string(route.value("metric", 0));
-      found[key].push_back(route);
-    }
+void collect_routes(const std::string& family, const Json& listed, Json& found) {
+  for (const auto& route : listed) {
+    const std::string key = family + " table " + route.value("table", "main") + " " + route.value("type", "unicast") +
+                            " " + route["dst"].get<std::string>() + " dev " + route.value("dev", "-") + " metric " +
+                            std::to_string(route.value("metric", 0));
+    found[key].push_back(route);
   }
-  return found;
 }
 
-Json rules() {
-  Json found = Json::array();
-  for (const char* family : {"-4", "-6"}) {
-    for (auto& rule : output_of({"ip", "-d", "-j", family, "rule"})) {
-      const auto priority = rule["priority"].get<int>();
-      if (priority == 0 || priority >= 32766) continue;
-      found.push_back(std::move(rule));
-    }
+void collect_rules(const Json& listed, Json& found) {
+  for (const auto& rule : listed) {
+    const auto priority = rule["priority"].get<int>();
+    if (priority == 0 || priority >= 32766) continue;
+    found.push_back(rule);
   }
-  return found;
 }
 
 std::string sysctl(const fs::path& path) {
@@ -158,9 +162,25 @@ Json nft_chains() {
 }
 
 Json namespace_view(const std::vector<std::string>& more_sysctls) {
-  Json view = {{"links", links()}, {"addresses", addresses()},         {"routes", routes()},
-               {"rules", rules()}, {"sysctls", sysctls(more_sysctls)}, {"qdiscs", output_of({"tc", "-j", "qdisc"})},
-               {"vlans", vlans()}};
+  Json view = {{"addresses", Json::object()},
+               {"routes", Json::object()},
+               {"rules", Json::array()},
+               {"sysctls", sysctls(more_sysctls)},
+               {"qdiscs", output_of({"tc", "-j", "qdisc"})},
+               {"vlans", Json::object()}};
+  for (const char* family : {"4", "6"}) {
+    std::vector<std::string> commands{"address", "route show table all", "rule"};
+    if (!view.contains("links")) commands.emplace_back("link");
+    const auto answers = answers_of_ip(family, commands);
+    collect_addresses(answers[0], view["addresses"]);
+    collect_routes(family, answers[1], view["routes"]);
+    collect_rules(answers[2], view["rules"]);
+    if (answers.size() > 3) view["links"] = links(answers[3]);
+  }
+  const auto is_bridge = [](const Json& link) {
+    return link.value("/linkinfo/info_kind"_json_pointer, "") == "bridge";
+  };
+  if (std::any_of(view["links"].begin(), view["links"].end(), is_bridge)) view["vlans"] = vlans();
   view["filters"] = filters(view["qdiscs"]);
   return view;
 }

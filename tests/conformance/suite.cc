@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <cstdio>
+#include <map>
 
 #include "base/error.h"
 #include "base/file.h"
@@ -72,12 +73,15 @@ std::string path_with(Flavour flavour, const std::string& directory) {
 }
 
 void make_customary(Flavour flavour) {
-  const std::string suffix = flavour == Flavour::kLegacy ? "-legacy" : "-nft";
-  for (const auto& program : {"iptables" + suffix, "ip6tables" + suffix}) {
-    for (const auto& [table, chain] : {std::pair{"nat", "POSTROUTING"}, std::pair{"filter", "FORWARD"}}) {
-      for (const char* action : {"-A", "-D"}) must_run({program, "-w", "-t", table, action, chain, "-j", "ACCEPT"});
-    }
+  // One process for each family and not for each rule: this runs before every case.
+  RunOptions options;
+  for (const auto& [table, chain] : {std::pair{"nat", "POSTROUTING"}, std::pair{"filter", "FORWARD"}}) {
+    options.input += std::string("*") + table + "\n";
+    for (const char* action : {"-A ", "-D "}) options.input += std::string(action) + chain + " -j ACCEPT\n";
+    options.input += "COMMIT\n";
   }
+  const std::string suffix = flavour == Flavour::kLegacy ? "-legacy-restore" : "-nft-restore";
+  for (const char* family : {"iptables", "ip6tables"}) must_run({family + suffix, "-w", "--noflush"}, options);
 }
 
 bool we_follow(Flavour flavour, const std::string& scratch) {
@@ -111,6 +115,8 @@ bool we_follow(Flavour flavour, const std::string& scratch) {
 }
 
 std::string why_no_link(const std::string& kind) {
+  static std::map<std::string, std::string> known;
+  if (const auto answer = known.find(kind); answer != known.end()) return answer->second;
   NamedNetNs probe("probe-kind");
   std::vector<std::string> command{"ip", "-n", probe.name(), "link", "add", "probe"};
   if (kind == "vlan" || kind == "ipvlan" || kind == "macvlan") {
@@ -124,7 +130,7 @@ std::string why_no_link(const std::string& kind) {
     command = {"ip", "-n", probe.name(), "link", "add", "probe", "type", "bridge", "vlan_filtering", "1"};
   }
   const auto made = run(command);
-  return made.ok() ? "" : "this kernel has no " + kind + " links: " + made.error;
+  return known[kind] = made.ok() ? "" : "this kernel has no " + kind + " links: " + made.error;
 }
 
 }  // namespace berth::test

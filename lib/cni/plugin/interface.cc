@@ -1,5 +1,7 @@
 #include "cni/plugin/interface.h"
 
+#include <linux/rtnetlink.h>
+
 #include <algorithm>
 #include <cerrno>
 #include <chrono>
@@ -67,9 +69,16 @@ void await_detection(net::Netlink& container, const net::Link& link) {
   throw Error(Code::kInternal, "IPv6 addresses of " + link.name + " are still tentative");
 }
 
+/// Where a route is to be found: those of the main table go along when a later plugin puts the link into a VRF.
+uint32_t table_of(net::Netlink& netlink, const net::Link& link, const net::LinkRoute& route) {
+  if (route.table != RT_TABLE_MAIN || link.master == 0) return route.table;
+  const auto master = netlink.find_link(link.master);
+  return master && master->kind == "vrf" ? master->vrf_table : route.table;
+}
+
 void check_route(net::Netlink& container, const net::Link& link, const net::LinkRoute& wanted,
                  const std::optional<net::IpAddress>& gateway) {
-  const auto routes = container.routes(wanted.dst.address.family(), link.index, wanted.table);
+  const auto routes = container.routes(wanted.dst.address.family(), link.index, table_of(container, link, wanted));
   const bool found = std::any_of(routes.begin(), routes.end(), [&](const net::LinkRoute& route) {
     return route.dst == wanted.dst && (!gateway || wanted.dst.prefix == 0 || route.gw == gateway);
   });
