@@ -44,18 +44,21 @@ const std::vector<std::string> kInitialLabels{"kernel",
 
 /// In checkpolicy's language. Classes and permissions that are not in it are allowed (-U allow).
 std::string policy() {
-  std::string text = "class process class file class tun_socket\n";
+  std::string text = "class process class file class dir class tun_socket\n";
   for (const auto& label : kInitialLabels) text += "sid " + label + "\n";
   text += R"(
 class process { transition dyntransition }
 class file { entrypoint }
+class dir { mounton }
 class tun_socket { create relabelfrom relabelto attach_queue }
+policycap nnp_nosuid_transition;
 type plain_t;
 type tap_t;
 type powerless_t;
 type forbidden_t;
 allow plain_t { plain_t tap_t powerless_t } : process { transition dyntransition };
 allow { plain_t tap_t powerless_t forbidden_t } plain_t : file entrypoint;
+allow { plain_t tap_t powerless_t } plain_t : dir mounton;
 allow plain_t plain_t : tun_socket { create relabelfrom relabelto attach_queue };
 allow tap_t tap_t : tun_socket { create relabelfrom relabelto attach_queue };
 role r;
@@ -63,6 +66,10 @@ role r types { plain_t tap_t powerless_t forbidden_t };
 user u roles r;
 )";
   for (const auto& label : kInitialLabels) text += "sid " + label + " " + Selinux::kPlain + "\n";
+  // File systems whose files can be labelled; others have files of one label.
+  for (const char* name : {"devpts", "mqueue", "tmpfs"}) {
+    text += std::string("fs_use_trans ") + name + " " + Selinux::kPlain + ";\n";
+  }
   return text;
 }
 
