@@ -10,6 +10,7 @@
 
 #include "allocator.h"
 #include "base/error.h"
+#include "base/rollback.h"
 #include "cni/plugin/directory.h"
 #include "cni/plugin/plugin.h"
 #include "config.h"
@@ -34,7 +35,12 @@ class HostLocal : public cni::Plugin {
     const auto config = Config::parse(request);
     auto store = Store::create(config.directory);
     cni::throw_if_interrupted();
-    return result_of(config, allocate(store, config.sets, owner_of(request), config.requested));
+    base::Rollback rollback;
+    const auto allocations = allocate(store, config.sets, owner_of(request), config.requested);
+    rollback.add("release addresses", [&] { release(store, owner_of(request)); });
+    cni::throw_if_interrupted();
+    rollback.dismiss();
+    return result_of(config, allocations);
   }
 
   void del(const cni::Request& request) override {

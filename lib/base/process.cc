@@ -80,17 +80,28 @@ pid_t spawn(const Command& command, const Fd& in, const Fd& out, const Fd& err) 
   return pid;
 }
 
-/// What posix_spawn does for a program, for a main() of our own. Nothing is thrown past here: what lies above on the
-/// stack is the parent's.
-[[noreturn]] void become(const Command& command, const Fd& in, const Fd& out, const Fd& err) noexcept {
+/// What posix_spawn does for a program, for what it cannot start. Nothing is thrown past here: what lies above on the
+/// stack is the parent's. Why the program cannot be executed is written to `failure`.
+[[noreturn]] void become(const Command& command, const Fd& in, const Fd& out, const Fd& err, const Fd& failure,
+                         pid_t caller) noexcept {
   constexpr int kNotStarted = 127;
   reset_signals();
   ::setpgid(0, 0);
+  if (command.signal_when_caller_dies != 0) {
+    ::prctl(PR_SET_PDEATHSIG, command.signal_when_caller_dies);
+    if (::getppid() != caller) ::_exit(kNotStarted);
+  }
   if (::dup2(in.get(), 0) < 0 || ::dup2(out.get(), 1) < 0 || ::dup2(err.get(), 2) < 0) ::_exit(kNotStarted);
-  ::close_range(3, ~0U, 0);
+  ::close_range(3, ~0U, command.main == nullptr ? CLOSE_RANGE_CLOEXEC : 0);
   if (!command.working_directory.empty() && ::chdir(command.working_directory.c_str()) != 0) ::_exit(kNotStarted);
   auto argv = pointers(command.argv);
   auto env = pointers(command.env);
+  if (command.main == nullptr) {
+    ::execve(command.path.c_str(), argv.data(), env.data());
+    const int reason = errno;
+    [[maybe_unused]] const auto written = ::write(failure.get(), &reason, sizeof reason);
+    ::_exit(kNotStarted);
+  }
   environ = env.data();
   ::prctl(PR_SET_NAME, command.path.c_str() + command.path.rfind('/') + 1);
   const int status = command.main(static_cast<int>(command.argv.size()), argv.data());
@@ -99,10 +110,20 @@ pid_t spawn(const Command& command, const Fd& in, const Fd& out, const Fd& err) 
 }
 
 pid_t start(const Command& command, const Fd& in, const Fd& out, const Fd& err) {
-  if (command.main == nullptr) return spawn(command, in, out, err);
+  if (command.main == nullptr && command.signal_when_caller_dies == 0) return spawn(command, in, out, err);
+  Pipe failure = make_pipe();
+  const pid_t caller = ::getpid();
   const pid_t pid = check(::fork(), "run", command.path);
-  if (pid == 0) become(command, in, out, err);
+  if (pid == 0) become(command, in, out, err, failure.write_end, caller);
   ::setpgid(pid, pid);  // whoever of the two comes first: its group can be signalled from now on
+  if (command.main == nullptr) {
+    failure.write_end.reset();
+    int reason = 0;
+    if (::read(failure.read_end.get(), &reason, sizeof reason) == sizeof reason) {
+      ::waitpid(pid, nullptr, 0);
+      throw SystemError("run " + command.path, reason);
+    }
+  }
   return pid;
 }
 

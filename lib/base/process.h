@@ -22,6 +22,7 @@ struct Command {
   std::optional<std::chrono::milliseconds> timeout;  ///< On expiry the program's whole process group is killed.
   size_t output_limit = 16 << 20;                    ///< Bytes kept of each stream; the rest is read and dropped.
   std::function<void(pid_t)> started;                ///< Called with its process id, and group's, before it gets input.
+  int signal_when_caller_dies = 0;                   ///< Sent to it if the thread that started it ends before it.
   /// In place of executing the program: what its process is to do, as main() would, with `argv` (a fork of the caller,
   /// which must have no other threads).
   int (*main)(int argc, char** argv) = nullptr;

@@ -61,7 +61,7 @@ std::string find_plugin(const std::string& type, const std::vector<std::string>&
 
 RunningPlugin::RunningPlugin(const std::string& program, const std::vector<std::string>& env, const std::string& input,
                              std::optional<std::chrono::milliseconds> timeout,
-                             const std::function<void(pid_t)>& started)
+                             const std::function<void(pid_t)>& started, int signal_when_caller_dies)
     : program_(program), timeout_(timeout) {
   base::Command command;
   command.path = program;
@@ -69,6 +69,7 @@ RunningPlugin::RunningPlugin(const std::string& program, const std::vector<std::
   command.input = input;
   command.timeout = timeout;
   command.started = started;
+  command.signal_when_caller_dies = signal_when_caller_dies;
   if (const auto* resident = find_resident(program)) command.main = resident->main;
   command_ = start_with_retries(command);
 }

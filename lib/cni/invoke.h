@@ -28,9 +28,10 @@ class RunningPlugin {
  public:
   /// Starts it; tries again while the file is being written (ETXTBSY). One that is part of this very executable
   /// (resident.h) is forked, not executed. `started` is called with its process id, which is also its group's.
+  /// `signal_when_caller_dies`: as base::Command has it.
   RunningPlugin(const std::string& program, const std::vector<std::string>& env, const std::string& input,
                 std::optional<std::chrono::milliseconds> timeout = std::nullopt,
-                const std::function<void(pid_t)>& started = {});
+                const std::function<void(pid_t)>& started = {}, int signal_when_caller_dies = 0);
 
   /// Waits for it; to be called once. Throws the plugin's own Error if it failed; without an error object one that
   /// quotes stderr, and stdout if there is any; on time-out Error(kTryAgainLater) naming plugin and time.

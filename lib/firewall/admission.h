@@ -56,6 +56,8 @@ class Admission {
 struct AdmissionOptions {
   /// Whether a bridge has ports that still need its restrictions.
   std::function<bool(const std::string& bridge)> is_used = [](const std::string&) { return true; };
+  /// Called when an admission is complete; throwing undoes it, as any other failure does.
+  std::function<void()> confirm = [] {};
   std::string admin_chain = "CNI-ADMIN";   ///< iptablesAdminChainName: rules of administrators, before all ours.
   std::string firewalld_zone = "trusted";  ///< firewalldZone
   std::chrono::milliseconds lock_timeout = std::chrono::seconds(30);  ///< How long to wait for a lock before Busy.

@@ -4,7 +4,6 @@
 #include <cstdio>
 #include <exception>
 
-#include "base/rollback.h"
 #include "cni/error.h"
 #include "cni/plugin/firewall/attachment.h"
 #include "firewall/admission.h"
@@ -53,6 +52,7 @@ Terms terms_of(const Config& config, const Result& previous) {
 std::unique_ptr<Admission> admission_for(const Config& config, const Request& request) {
   auto options = config.options;
   options.is_used = used_by_others(request);
+  options.confirm = cni::throw_if_interrupted;
   return firewall::make_admission(config.backend, options);
 }
 
@@ -91,14 +91,7 @@ Result FirewallPlugin::add(const Request& request) {
   previous.require_expressible_in(request.version());
   const auto terms = terms_of(config, previous);
   const auto owner = cni::owner_of(request);
-  cni::translating_firewall_errors([&] {
-    const auto admission = admission_for(config, request);
-    admission->admit(owner, terms);
-    base::Rollback rollback;
-    rollback.add("dismiss the container", [&] { admission->dismiss(owner, {}); });
-    cni::throw_if_interrupted();
-    rollback.dismiss();
-  });
+  cni::translating_firewall_errors([&] { admission_for(config, request)->admit(owner, terms); });
   return previous;
 }
 

@@ -39,6 +39,15 @@ void refuse_taken_name(const Request& request) {
   throw cni::Error(Code::kInternal, "interface " + request.ifname() + " already exists in " + request.netns());
 }
 
+std::string ask_for_addition(const Request& request, const std::string& type, const std::string& input) {
+  try {
+    return cni::delegate::call(request, type, "ADD", input);
+  } catch (const std::exception&) {
+    cni::throw_if_interrupted();  // says better why it failed
+    throw;
+  }
+}
+
 }  // namespace
 
 Result FlannelPlugin::add(const Request& request) {
@@ -56,8 +65,7 @@ Result FlannelPlugin::add(const Request& request) {
     cni::delegate::call(request, type, "DEL", input);
     forget();
   });
-  const auto output = cni::delegate::call(request, type, "ADD", input);
-  const auto result = Result::from_json(base::parse_json(output), request.version());
+  const auto result = Result::from_json(base::parse_json(ask_for_addition(request, type, input)), request.version());
   result.require_expressible_in(request.version());
   cni::throw_if_interrupted();
   rollback.dismiss();
@@ -65,6 +73,7 @@ Result FlannelPlugin::add(const Request& request) {
 }
 
 void FlannelPlugin::del(const Request& request) {
+  remove_unfinished(request);
   const auto scratch = find(request);
   if (!scratch) return;
   cni::delegate::call(request, delegate_type(scratch->config), "DEL", input_for(request, *scratch));

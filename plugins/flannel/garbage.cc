@@ -46,6 +46,7 @@ void FlannelPlugin::gc(const Request& request) {
   const auto valid = request.valid_attachments();
   if (!valid) return;
   base::BestEffort cleanup;
+  cleanup.attempt("remove unfinished records", [&] { remove_unfinished(request); });
   Json config = nullptr;  // the delegate's for the network as a whole
   std::vector<std::string> silent;
   for_each(request, [&](const Scratch& scratch) {

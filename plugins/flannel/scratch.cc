@@ -3,6 +3,7 @@
 #include <cerrno>
 #include <cstdio>
 #include <filesystem>
+#include <vector>
 
 #include "base/error.h"
 #include "base/file.h"
@@ -45,6 +46,24 @@ std::optional<Scratch> read(const std::string& path) {
   }
 }
 
+/// Whoever writes a record holds this.
+base::FileLock lock_for_writing(const std::string& data_dir) {
+  return {data_dir + "/.lock", 0600};
+}
+
+/// Files that write_file_atomic has not yet renamed to what they are to be.
+std::vector<std::filesystem::path> unfinished(const std::string& data_dir) {
+  constexpr size_t kSuffix = sizeof ".XXXXXX" - 1;
+  std::vector<std::filesystem::path> found;
+  std::error_code missing;
+  for (const auto& entry : std::filesystem::directory_iterator(data_dir, missing)) {
+    const std::string name = entry.path().filename();
+    if (name.starts_with('.') && name.size() > kSuffix + 1 && name[name.size() - kSuffix] == '.')
+      found.push_back(entry.path());
+  }
+  return found;
+}
+
 bool is_of_network(const Scratch& scratch, const cni::Request& request) {
   return JsonObject(scratch.config).string("name") == request.network();
 }
@@ -57,8 +76,9 @@ bool is_of(const Scratch& scratch, const cni::Request& request) {
 }  // namespace
 
 std::function<void()> save(const cni::Request& request, const Json& config) {
-  base::make_directories(data_dir_of(request), 0700);
-  const base::FileLock lock(data_dir_of(request) + "/.lock", 0600);
+  const auto data_dir = data_dir_of(request);
+  base::make_directories(data_dir, 0700);
+  const auto lock = lock_for_writing(data_dir);
   const auto first = read(shared_path(request));
   const auto path = first && !is_of(*first, request) ? own_path(request) : shared_path(request);
 
@@ -66,9 +86,10 @@ std::function<void()> save(const cni::Request& request, const Json& config) {
   signed_config[kAttachment] = {{"containerID", request.container_id()}, {"ifname", request.ifname()}};
   const auto before = base::read_if_present(path);
   base::write_file_atomic(path, signed_config.dump(), 0600, true);
-  return [path, before] {
-    if (before) return base::write_file_atomic(path, *before, 0600);
-    base::remove_if_present(path);
+  return [path, before, data_dir] {
+    if (!before) return base::remove_if_present(path);
+    const auto relock = lock_for_writing(data_dir);
+    base::write_file_atomic(path, *before, 0600);
   };
 }
 
@@ -77,6 +98,13 @@ std::optional<Scratch> find(const cni::Request& request) {
   auto first = read(shared_path(request));
   if (first && (is_of(*first, request) || (!first->attachment && is_of_network(*first, request)))) return first;
   return std::nullopt;
+}
+
+void remove_unfinished(const cni::Request& request) {
+  const auto data_dir = data_dir_of(request);
+  if (unfinished(data_dir).empty()) return;
+  const auto lock = lock_for_writing(data_dir);
+  for (const auto& path : unfinished(data_dir)) base::remove_if_present(path);
 }
 
 void for_each(const cni::Request& request, const std::function<void(const Scratch&)>& visit) {

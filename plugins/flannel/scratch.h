@@ -27,6 +27,9 @@ std::function<void()> save(const cni::Request& request, const base::Json& config
 /// with a word on stderr: nobody could make use of it.
 std::optional<Scratch> find(const cni::Request& request);
 
+/// Removes what processes that were killed while they wrote a record have left of it.
+void remove_unfinished(const cni::Request& request);
+
 /// Calls `visit` with every file of the network, whoever made it.
 void for_each(const cni::Request& request, const std::function<void(const Scratch&)>& visit);
 

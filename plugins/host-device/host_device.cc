@@ -77,10 +77,11 @@ std::string configured_device(const Request& request) {
   }
 }
 
-bool is_recorded(const Request& request, const net::Link& link) {
+/// ADD says that it moved an interface with this hardware address.
+bool is_recorded(const Request& request, const net::MacAddress& mac) {
   if (!request.previous()) return false;
   for (const auto& recorded : request.previous()->interfaces) {
-    if (recorded.name == link.name && !recorded.sandbox.empty() && recorded.mac == link.mac.to_string()) return true;
+    if (recorded.name == request.ifname() && !recorded.sandbox.empty() && recorded.mac == mac.to_string()) return true;
   }
   return false;
 }
@@ -92,24 +93,41 @@ std::optional<std::string> original_name(const Request& request, const net::Link
     if (!device.empty() && device != link.alias) return std::nullopt;
     return link.alias;
   }
-  if (!is_recorded(request, link)) return std::nullopt;
+  if (!is_recorded(request, link.mac)) return std::nullopt;
   if (!device.empty()) return device;
   throw cni::Error(Code::kInternal, "failed to find original ifname for \"" + link.name + "\" (alias is not set)");
 }
 
-/// Down and without alias, under the name `name`.
-void give_back(net::Netlink& container, const net::Link& link, const std::string& name) {
+/// Down and without alias, under the name `name`. `there` is where it is: in the container, or on the host already.
+void give_back(net::Netlink& there, const net::Link& link, const std::string& name) {
   if (net::Netlink::here().find_link(name)) {
     throw cni::Error(Code::kInternal,
                      "cannot give back " + link.name + " as " + name + ": the host has another interface of that name");
   }
-  container.move_link(link.index, net::NetNs::current(), name, "");
+  there.move_link(link.index, net::NetNs::current(), name, "");
 }
 
-/// If the namespace is gone, the kernel has given hardware back by itself, and deleted everything else.
+/// If the namespace is gone, the kernel has given hardware back by itself (and deleted everything else): with its
+/// alias, and whatever name was free.
+void rename_returned(const Request& request) {
+  if (!request.previous()) return;
+  auto host = net::Netlink::here();
+  for (const auto& link : host.links()) {
+    const bool is_hardware = link.kind.empty() && link.name != "lo";
+    if (!is_hardware || link.alias.empty() || !is_recorded(request, link.mac)) continue;
+    const auto name = original_name(request, link);
+    if (!name) continue;
+    if (*name == link.name) {
+      host.set_alias(link.name, "");
+    } else {
+      give_back(host, link, *name);
+    }
+  }
+}
+
 void return_device(const Request& request) {
   const auto netns = interface::find_netns(request);
-  if (!netns) return;
+  if (!netns) return rename_returned(request);
   auto container = net::Netlink::in(*netns);
   const auto link = container.find_link(request.ifname());
   if (!link) return;

@@ -8,7 +8,6 @@
 #include <cstdlib>
 #include <exception>
 #include <string_view>
-#include <utility>
 
 #include "base/error.h"
 #include "base/fd.h"
@@ -25,23 +24,32 @@ constexpr const char* kCommand = "create-tap";
 constexpr int kArguments = 8;
 constexpr const char* kNone = "-";
 
-/// The label of programs that this thread executes; empty: as the policy says (proc_pid_attr(5)).
-void set_exec_label(const std::string& label) {
-  const auto file = base::open_file(kExecLabel, O_WRONLY);
-  base::check(::write(file.get(), label.data(), label.size()), "set the SELinux label of programs to", label);
-}
-
-template <class Work>
-auto with_exec_label(const std::string& label, Work&& work) {
-  try {
-    set_exec_label(label);
-  } catch (const base::SystemError& error) {
-    if (error.code() != EINVAL) throw;
-    throw cni::Error(cni::Code::kInvalidNetworkConfig, "invalid selinuxContext \"" + label + "\"", error.what());
+/// The label of programs that this thread executes while this object lives (proc_pid_attr(5)).
+class ExecLabel {
+ public:
+  explicit ExecLabel(const std::string& label) : file_(base::open_file(kExecLabel, O_WRONLY)) {
+    const auto written = ::write(file_.get(), label.data(), label.size());
+    if (written < 0 && errno == EINVAL)
+      throw cni::Error(cni::Code::kInvalidNetworkConfig, "invalid selinuxContext \"" + label + "\"",
+                       "the policy of this host does not know it");
+    base::check(written, "set the SELinux label of programs to", label);
   }
-  auto result = std::forward<Work>(work)();  // throws nothing that this program would survive
-  set_exec_label("");
-  return result;
+  /// What is executed next, IPAM for one, is none of its business.
+  ~ExecLabel() { [[maybe_unused]] const auto written = ::write(file_.get(), "", 0); }
+  ExecLabel(const ExecLabel&) = delete;
+  ExecLabel& operator=(const ExecLabel&) = delete;
+
+ private:
+  base::Fd file_;
+};
+
+base::CommandResult run_labelled(const base::Command& command, const std::string& label) {
+  const ExecLabel labelled(label);
+  try {
+    return base::run_command(command);
+  } catch (const base::SystemError& error) {
+    throw base::SystemError("run this program as " + label, error.code());
+  }
 }
 
 std::string text_of(bool flag) {
@@ -80,7 +88,7 @@ void create_labelled(const net::NewTap& tap, const std::string& label) {
                   text_of(tap.packet_information),
                   text_of(tap.owner),
                   text_of(tap.group)};
-  const auto result = with_exec_label(label, [&] { return base::run_command(command); });
+  const auto result = run_labelled(command, label);
   if (result.ok()) return;
   throw base::SystemError("create tap " + tap.name + " as " + label, result.exit_status.value_or(ECHILD), result.error);
 }

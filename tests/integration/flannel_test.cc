@@ -9,8 +9,8 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "net/netlink.h"
+#include "support/flanneld_host.h"
 #include "support/programs.h"
-#include "support/sandbox.h"
 
 namespace berth::test {
 namespace {
@@ -21,47 +21,8 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 
-constexpr const char* kDataDir = "/var/lib/cni/flannel";
-
-class FlannelTest : public Sandbox {
+class FlannelTest : public FlanneldHost {
  protected:
-  void SetUp() override {
-    Sandbox::SetUp();
-    if (IsSkipped()) return;
-    box_ = std::make_unique<NamedNetNs>("box");
-    write_subnet_file(
-        "FLANNEL_NETWORK=10.244.0.0/16\nFLANNEL_SUBNET=10.244.1.1/24\nFLANNEL_MTU=1450\nFLANNEL_IPMASQ=true\n");
-    config_ = Json::parse(R"({"cniVersion": "1.0.0", "name": "cbr0", "type": "flannel"})");
-  }
-
-  static void write_subnet_file(const std::string& content) {
-    base::make_directories("/run/flannel", 0755);
-    base::write_file_atomic("/run/flannel/subnet.env", content, 0644);
-  }
-
-  base::CommandResult call(const std::string& command, const std::string& ifname = "eth0",
-                           const std::string& plugins = built_directory(), const std::string& id = "box") const {
-    std::map<std::string, std::string> env{{"CNI_COMMAND", command}, {"CNI_PATH", plugins}};
-    if (command != "GC" && command != "STATUS") {
-      env["CNI_CONTAINERID"] = id;
-      env["CNI_NETNS"] = "/run/netns/box";
-      env["CNI_IFNAME"] = ifname;
-    }
-    return run_plugin(built("flannel"), env, config_.dump());
-  }
-
-  Json add(const std::string& ifname = "eth0") const {
-    const auto result = call("ADD", ifname);
-    EXPECT_TRUE(result.ok()) << result.output << result.error;
-    return result.ok() ? Json::parse(result.output) : Json::object();
-  }
-
-  void expect_ok(const std::string& command, const std::string& ifname = "eth0") const {
-    const auto result = call(command, ifname);
-    EXPECT_TRUE(result.ok()) << command << ": " << result.output << result.error;
-    EXPECT_EQ("", result.output);
-  }
-
   Json error(const std::string& command) const {
     const auto result = call(command);
     EXPECT_EQ(1, result.exit_status.value_or(-1)) << result.output << result.error;
@@ -77,8 +38,6 @@ class FlannelTest : public Sandbox {
     EXPECT_EQ(before, everything());
   }
 
-  std::string everything() const { return host_state() + must_run({"ip", "-n", "box", "-o", "address"}); }
-
   /// What a stand-in for the delegate was last given on stdin.
   Json given() const { return Json::parse(base::read_file(scratch() + "/given")); }
   /// A directory with a plugin "probe" that writes down what it is asked and answers like the real ones.
@@ -92,20 +51,6 @@ exit 0
     ::chmod(path.c_str(), 0755);
     return scratch() + "/bin";
   }
-
-  static std::vector<std::string> kept() {
-    std::vector<std::string> names;
-    if (!std::filesystem::exists(kDataDir)) return names;
-    for (const auto& entry : std::filesystem::directory_iterator(kDataDir)) {
-      const std::string name = entry.path().filename();
-      if (!name.starts_with('.')) names.push_back(name);
-    }
-    std::sort(names.begin(), names.end());
-    return names;
-  }
-
-  std::unique_ptr<NamedNetNs> box_;
-  Json config_;
 };
 
 TEST_F(FlannelTest, ThePodGetsAnAddressOfTheNodesSubnetAndARouteToTheCluster) {

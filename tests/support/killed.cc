@@ -15,6 +15,7 @@
 #include "base/error.h"
 #include "base/fd.h"
 #include "base/file.h"
+#include "support/programs.h"
 
 namespace berth::test {
 
@@ -91,14 +92,17 @@ bool has_effect(const __ptrace_syscall_info& call) {
 /// A program that has been started, and what it writes.
 class Victim {
  public:
-  Victim(const std::vector<std::string>& argv, bool traced) : output_(::memfd_create("output", MFD_CLOEXEC)) {
+  Victim(const Program& program, bool traced) : output_(::memfd_create("output", MFD_CLOEXEC)) {
     std::vector<char*> words;
-    for (const auto& word : argv) words.push_back(const_cast<char*>(word.c_str()));
+    for (const auto& word : program.argv) words.push_back(const_cast<char*>(word.c_str()));
     words.push_back(nullptr);
+    const base::Fd input(::memfd_create("input", MFD_CLOEXEC));
+    base::write_all(input.get(), program.input, "the program's input");
+    ::lseek(input.get(), 0, SEEK_SET);
     pid_ = check(::fork(), "fork");
     if (pid_ == 0) {
-      const base::Fd null(::open("/dev/null", O_RDONLY | O_CLOEXEC));
-      ::dup2(null.get(), 0);
+      for (const auto& [name, value] : program.env) ::setenv(name.c_str(), value.c_str(), 1);
+      ::dup2(input.get(), 0);
       for (const int fd : {1, 2}) ::dup2(output_.get(), fd);
       if (traced) ::ptrace(PTRACE_TRACEME, 0, nullptr, nullptr);
       ::execv(words[0], words.data());
@@ -119,8 +123,19 @@ class Victim {
     ::kill(pid_, SIGKILL);
     while (stops()) {
     }
-    return {WIFSIGNALED(status_) && WTERMSIG(status_) == SIGKILL, at, output()};
+    return {WIFSIGNALED(status_) && WTERMSIG(status_) == SIGKILL, at, output(), exit_status()};
   }
+
+  Killed interrupt(const std::string& at) {
+    ::kill(pid_, SIGTERM);
+    check(::ptrace(PTRACE_DETACH, pid_, nullptr, nullptr), "let it go");
+    while (stops()) {
+    }
+    return {true, at, output(), exit_status()};
+  }
+
+  /// It has ended by itself.
+  Killed alive() const { return {false, "", output(), exit_status()}; }
 
   std::string output() const {
     ::lseek(output_.get(), 0, SEEK_SET);
@@ -128,6 +143,10 @@ class Victim {
   }
 
  private:
+  std::optional<int> exit_status() const {
+    return WIFEXITED(status_) ? std::optional(WEXITSTATUS(status_)) : std::nullopt;
+  }
+
   base::Fd output_;
   pid_t pid_ = -1;
   int status_ = 0;
@@ -135,10 +154,9 @@ class Victim {
 
 constexpr int kSyscallStop = SIGTRAP | 0x80;  // with PTRACE_O_TRACESYSGOOD
 
-}  // namespace
-
-Killed kill_before_effect(const std::vector<std::string>& argv, int nth) {
-  Victim victim(argv, true);
+/// Runs the program up to that point; `end` is what happens there.
+Killed end_before_effect(const Program& program, int nth, Killed (Victim::*end)(const std::string&)) {
+  Victim victim(program, true);
   int count = 0;
   bool prepared = false;
   while (victim.stops()) {
@@ -152,17 +170,35 @@ Killed kill_before_effect(const std::vector<std::string>& argv, int nth) {
       check(::ptrace(PTRACE_GET_SYSCALL_INFO, victim.pid(), sizeof call, &call), "look at a system call");
       const bool counts = call.op == PTRACE_SYSCALL_INFO_ENTRY && has_effect(call);
       if (counts && ++count == nth)
-        return victim.kill("before effect " + std::to_string(nth) + ", system call " + std::to_string(call.entry.nr));
+        return (victim.*end)("before effect " + std::to_string(nth) + ", system call " + std::to_string(call.entry.nr));
     } else if (victim.stop_signal() != SIGTRAP) {
       signal = victim.stop_signal();
     }
     check(::ptrace(PTRACE_SYSCALL, victim.pid(), nullptr, signal), "go on");
   }
-  return {false, "", victim.output()};
+  return victim.alive();
 }
 
-Killed kill_after(const std::vector<std::string>& argv, std::chrono::microseconds time) {
-  Victim victim(argv, false);
+}  // namespace
+
+Program plugin_program(const std::string& path, std::map<std::string, std::string> env, const std::string& config) {
+  Program program({path});
+  program.env = std::move(env);
+  program.env.try_emplace("CNI_PATH", built_directory());
+  program.input = config;
+  return program;
+}
+
+Killed kill_before_effect(const Program& program, int nth) {
+  return end_before_effect(program, nth, &Victim::kill);
+}
+
+Killed interrupt_before_effect(const Program& program, int nth) {
+  return end_before_effect(program, nth, &Victim::interrupt);
+}
+
+Killed kill_after(const Program& program, std::chrono::microseconds time) {
+  Victim victim(program, false);
   const timespec span{time.count() / 1'000'000, time.count() % 1'000'000 * 1000};
   ::nanosleep(&span, nullptr);
   return victim.kill("after " + std::to_string(time.count()) + " us");

@@ -15,12 +15,10 @@
 
 namespace berth::test {
 
-namespace {
-
 /// A part of the machine's /run, to be seen in the sandbox, too.
-class FromHost {
+class MachinesSystemd::Part {
  public:
-  explicit FromHost(const char* path)
+  explicit Part(const char* path)
       : path_(path),
         mount_(static_cast<int>(
             ::syscall(SYS_open_tree, AT_FDCWD, path, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE))) {}
@@ -36,14 +34,26 @@ class FromHost {
   base::Fd mount_;
 };
 
-}  // namespace
+MachinesSystemd::MachinesSystemd() {
+  for (const char* path : {"/run/systemd", "/run/dbus", "/run/user"}) parts_.emplace_back(path);
+}
+
+MachinesSystemd::~MachinesSystemd() = default;
+
+bool MachinesSystemd::is_there() {
+  return ::access("/run/systemd/system", F_OK) == 0;
+}
+
+void MachinesSystemd::show() const {
+  for (const auto& part : parts_) part.show();
+}
 
 void SystemdHost::SetUp() {
-  if (::access("/run/systemd/system", F_OK) != 0) GTEST_SKIP() << "this machine has no systemd";
-  const FromHost shown[] = {FromHost("/run/systemd"), FromHost("/run/dbus"), FromHost("/run/user")};
+  if (!MachinesSystemd::is_there()) GTEST_SKIP() << "this machine has no systemd";
+  const MachinesSystemd systemd;
   ContainerSandbox::SetUp();
   if (IsSkipped()) return;
-  for (const auto& part : shown) part.show();
+  systemd.show();
   slice_ = "berthtest" + base::random_hex(4) + ".slice";
 }
 

@@ -8,6 +8,21 @@
 
 namespace berth::test {
 
+/// The machine's systemd, as it is reached from a sandbox: to be looked at before the sandbox hides /run, and shown in
+/// it.
+class MachinesSystemd {
+ public:
+  MachinesSystemd();
+  ~MachinesSystemd();
+
+  static bool is_there();
+  void show() const;
+
+ private:
+  class Part;
+  std::vector<Part> parts_;
+};
+
 /// A sandbox on a machine that runs systemd, which is reached as on the host. Skipped where there is none.
 class SystemdHost : public ContainerSandbox {
  protected:

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 #include <signal.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <chrono>
@@ -220,7 +221,33 @@ TEST(RunCommandTest, InheritsNoDescriptor) {
 TEST(RunCommandTest, NamesTheProgramThatCannotRun) {
   Command command;
   command.path = "/nonexistent/plugin";
-  EXPECT_EQ("run /nonexistent/plugin: no such file or directory", message_of([&] { run_command(command); }));
+  for (const int signal : {0, SIGTERM}) {
+    command.signal_when_caller_dies = signal;
+    EXPECT_EQ("run /nonexistent/plugin: no such file or directory", message_of([&] { run_command(command); }));
+  }
+}
+
+TEST(RunCommandTest, AProgramCanBeToldOfItsCallersEnd) {
+  const std::string directory = scratch_directory();
+  const auto soon = [&](const std::string& name) {
+    for (int i = 0; i < 1000 && !read_if_present(directory + "/" + name); ++i) ::usleep(5000);
+    return read_if_present(directory + "/" + name).has_value();
+  };
+  const pid_t caller = ::fork();
+  if (caller == 0) {
+    Command command;
+    command.path = "/bin/sh";
+    command.argv = {"sh", "-c", "trap ': > told; exit' TERM; : > begun; sleep 10 & wait"};
+    command.env = {"PATH=/usr/bin:/bin"};
+    command.working_directory = directory;
+    command.signal_when_caller_dies = SIGTERM;
+    run_command(command);
+    ::_exit(0);
+  }
+  EXPECT_TRUE(soon("begun"));
+  ::kill(caller, SIGKILL);
+  ::waitpid(caller, nullptr, 0);
+  EXPECT_TRUE(soon("told"));
 }
 
 TEST(JsonObjectTest, KeysMatchInAnyCaseAndTheLastOneWins) {

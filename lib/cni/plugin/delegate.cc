@@ -1,5 +1,6 @@
 #include "cni/plugin/delegate.h"
 
+#include <signal.h>
 #include <unistd.h>
 
 #include "base/json.h"
@@ -30,9 +31,13 @@ class Call::Running {
  public:
   Running(const std::string& program, const std::vector<std::string>& env, const std::string& input, bool interruptible)
       : forwarded_(interruptible ? std::make_unique<ForwardedInterruptions>() : nullptr),
-        plugin_(program, env, input, std::nullopt, [this](pid_t delegate) {
-          if (forwarded_) forwarded_->to(delegate);
-        }) {}
+        plugin_(
+            program, env, input, std::nullopt,
+            [this](pid_t delegate) {
+              if (forwarded_) forwarded_->to(delegate);
+            },
+            // Nobody waits for its result then, and the DEL that comes next must not be overtaken by it.
+            interruptible ? SIGTERM : 0) {}
 
   std::string output() { return plugin_.finish().output; }
 

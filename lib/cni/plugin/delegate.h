@@ -15,7 +15,7 @@ namespace berth::cni {
 namespace delegate {
 
 /// The plugin `type` of CNI_PATH, run with this command and stdin, in the caller's environment but for the variables
-/// in `env`; while ADD runs, SIGTERM and SIGINT reach it as well.
+/// in `env`; while ADD runs, SIGTERM and SIGINT reach it as well, and so does our own end, as SIGTERM.
 class Call {
  public:
   Call(const Request& request, const std::string& type, const char* command, const std::string& input,

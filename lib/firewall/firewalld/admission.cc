@@ -72,6 +72,7 @@ void FirewalldAdmission::admit(const Owner& owner, const Terms& terms) {
       if (!says(error, "ZONE_ALREADY_SET")) throw;
     }
   }
+  options_.confirm();
   rollback.dismiss();
 }
 

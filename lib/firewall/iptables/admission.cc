@@ -100,6 +100,7 @@ void IptablesAdmission::admit(const Owner& owner, const Terms& terms) {
     put_isolation_first(table);
     if (table.changed()) changed = true;
   });
+  options_.confirm();
   rollback.dismiss();
 }
 

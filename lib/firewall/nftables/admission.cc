@@ -22,6 +22,12 @@ Item item_for(const IpAddress& address) {
   return {admitted_set(address.family()), address_key(address)};
 }
 
+bool has_all(Tables& tables, const Owner& owner, const std::vector<Possession>& possessions) {
+  return std::all_of(possessions.begin(), possessions.end(), [&](const Possession& wanted) {
+    return own_element(tables, tag_of(owner), {wanted.set, wanted.key}).has_value();
+  });
+}
+
 /// The container's port, if it is one of that bridge.
 std::optional<net::Link> find_port(net::Netlink& host, const Terms& terms) {
   if (terms.port.empty()) return std::nullopt;
@@ -58,10 +64,14 @@ void NftablesAdmission::admit(const Owner& owner, const Terms& terms) {
     const auto item = item_for(address);
     possessions.push_back({item.set, item.key, {}, false});
   }
+  bool is_new = false;
   holdings_.give(owner, Purpose::kAdmit, possessions, [&](Tables& tables, Change& change) {
+    is_new = !has_all(tables, owner, possessions);
     prepare_forwarding(tables, change, options_.admin_chain);
     if (terms.ingress != IngressPolicy::kOpen) restrict_bridge(tables, change, terms.bridge, terms.ingress);
   });
+  if (is_new) rollback.add("dismiss the container", [&] { dismiss(owner, {}); });
+  options_.confirm();
   rollback.dismiss();
 }
 
