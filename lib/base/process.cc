@@ -111,7 +111,8 @@ pid_t spawn(const Command& command, const Fd& in, const Fd& out, const Fd& err) 
 
 pid_t start(const Command& command, const Fd& in, const Fd& out, const Fd& err) {
   if (command.main == nullptr && command.signal_when_caller_dies == 0) return spawn(command, in, out, err);
-  Pipe failure = make_pipe();
+  Pipe failure;
+  if (command.main == nullptr) failure = make_pipe();
   const pid_t caller = ::getpid();
   const pid_t pid = check(::fork(), "run", command.path);
   if (pid == 0) become(command, in, out, err, failure.write_end, caller);

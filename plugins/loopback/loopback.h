@@ -4,7 +4,9 @@
 
 namespace berth::loopback {
 
-/// The `loopback` plugin: sets up `lo` in the container, whatever CNI_IFNAME says (cni.md 3.5).
+/// The `loopback` plugin: sets up `lo` in the container, whatever CNI_IFNAME says (cni.md 3.5). A configuration:
+///
+///     {"cniVersion": "1.1.0", "name": "lo", "type": "loopback"}
 class LoopbackPlugin : public cni::Plugin {
  public:
   const char* name() const override { return "loopback"; }
