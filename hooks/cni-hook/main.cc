@@ -15,9 +15,9 @@
 #include "oci/network_annotations.h"
 #include "oci/state.h"
 #include "plan.h"
+#include "plugins/multicall/programs.h"
 #include "settings.h"
 #include "stage.h"
-#include "plugins/multicall/programs.h"
 
 namespace berth::cni_hook {
 namespace {

@@ -1,6 +1,6 @@
 #include "cni/plugin/plugin.h"
-#include "portmap/portmap.h"
 #include "plugins/multicall/programs.h"
+#include "portmap/portmap.h"
 
 int berth::multicall::portmap_main(int, char**) {
   berth::portmap::PortmapPlugin plugin;

@@ -5,7 +5,8 @@
 namespace berth::portmap {
 
 /// Publishes the container's ports on the host: destination NAT for every mapping in runtimeConfig.portMappings to the
-/// addresses that earlier plugins gave the container (prevResult). In a list, behind the plugin that makes the interface:
+/// addresses that earlier plugins gave the container (prevResult). In a list, behind the plugin that makes the
+/// interface:
 ///
 ///     {"type": "portmap", "capabilities": {"portMappings": true}}
 ///

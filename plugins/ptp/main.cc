@@ -1,6 +1,6 @@
 #include "cni/plugin/plugin.h"
-#include "ptp/ptp.h"
 #include "plugins/multicall/programs.h"
+#include "ptp/ptp.h"
 
 int berth::multicall::ptp_main(int, char**) {
   berth::ptp::PtpPlugin plugin;

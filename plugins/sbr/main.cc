@@ -1,6 +1,6 @@
 #include "cni/plugin/plugin.h"
-#include "sbr/sbr.h"
 #include "plugins/multicall/programs.h"
+#include "sbr/sbr.h"
 
 int berth::multicall::sbr_main(int, char**) {
   berth::sbr::SbrPlugin plugin;
