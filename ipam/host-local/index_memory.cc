@@ -29,8 +29,16 @@ void store_text(char (&target)[kSize], std::string_view text) {
   std::memcpy(target, text.data(), std::min(text.size(), kSize));
 }
 
+std::string read_boot_id() {
+  try {
+    return base::read_file("/proc/sys/kernel/random/boot_id");
+  } catch (const base::SystemError&) {
+    return "";
+  }
+}
+
 const std::string& boot_id() {
-  static const std::string kId = base::read_if_present("/proc/sys/kernel/random/boot_id").value_or("");
+  static const std::string kId = read_boot_id();
   return kId;
 }
 

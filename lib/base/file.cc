@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <array>
+#include <filesystem>
 
 #include "base/error.h"
 
@@ -65,10 +66,14 @@ void write_existing(const std::string& path, std::string_view data) {
   if (n < 0) throw_errno("write " + path);
 }
 
+namespace {
+constexpr std::string_view kTemporarySuffix = ".XXXXXX";  // as mkostemp(3) wants it
+}  // namespace
+
 void write_file_atomic(const std::string& path, std::string_view data, mode_t mode, bool durable) {
   const auto slash = path.rfind('/');
   const std::string directory = slash == std::string::npos ? "" : path.substr(0, slash + 1);
-  std::string temporary = directory + "." + path.substr(directory.size()) + ".XXXXXX";
+  std::string temporary = directory + "." + path.substr(directory.size()) + std::string(kTemporarySuffix);
   Fd fd(::mkostemp(temporary.data(), O_CLOEXEC));
   if (!fd) throw_errno("create a temporary file for " + path);
   try {
@@ -80,6 +85,18 @@ void write_file_atomic(const std::string& path, std::string_view data, mode_t mo
     ::unlink(temporary.c_str());
     throw;
   }
+}
+
+std::vector<std::string> unfinished_files(const std::string& directory) {
+  std::vector<std::string> found;
+  std::error_code missing;
+  for (const auto& entry : std::filesystem::directory_iterator(directory, missing)) {
+    const std::string name = entry.path().filename();
+    const bool has_suffix =
+        name.size() > 1 + kTemporarySuffix.size() && name[name.size() - kTemporarySuffix.size()] == '.';
+    if (name.starts_with('.') && has_suffix) found.push_back(entry.path());
+  }
+  return found;
 }
 
 void make_directories(const std::string& path, mode_t mode) {

@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/fd.h"
 
@@ -28,6 +29,10 @@ void write_existing(const std::string& path, std::string_view data);
 /// Replaces `path` by a file with this content and mode: written beside it, then renamed over it, so that readers and a
 /// crash see the old or the new content and nothing else. With `durable` the data is on disk before the rename.
 void write_file_atomic(const std::string& path, std::string_view data, mode_t mode, bool durable = false);
+
+/// What write_file_atomic has left in a directory if it was killed before it renamed a file. (Or has not renamed yet:
+/// to be asked by who holds a lock of the writers.) Paths; none if there is no directory.
+std::vector<std::string> unfinished_files(const std::string& directory);
 
 /// mkdir -p. New directories get `mode`. Throws SystemError "create directory PATH: …".
 void make_directories(const std::string& path, mode_t mode);

@@ -19,6 +19,7 @@
 
 #include "base/error.h"
 #include "base/fd.h"
+#include "base/file.h"
 #include "base/sigpipe.h"
 
 namespace berth::base {
@@ -119,8 +120,9 @@ pid_t start(const Command& command, const Fd& in, const Fd& out, const Fd& err) 
   ::setpgid(pid, pid);  // whoever of the two comes first: its group can be signalled from now on
   if (command.main == nullptr) {
     failure.write_end.reset();
-    int reason = 0;
-    if (::read(failure.read_end.get(), &reason, sizeof reason) == sizeof reason) {
+    const auto answer = read_all(failure.read_end.get(), "why " + command.path + " is not executed");
+    if (int reason = 0; answer.size() == sizeof reason) {
+      std::memcpy(&reason, answer.data(), sizeof reason);
       ::waitpid(pid, nullptr, 0);
       throw SystemError("run " + command.path, reason);
     }

@@ -3,7 +3,6 @@
 #include <cerrno>
 #include <cstdio>
 #include <filesystem>
-#include <vector>
 
 #include "base/error.h"
 #include "base/file.h"
@@ -51,19 +50,6 @@ base::FileLock lock_for_writing(const std::string& data_dir) {
   return {data_dir + "/.lock", 0600};
 }
 
-/// Files that write_file_atomic has not yet renamed to what they are to be.
-std::vector<std::filesystem::path> unfinished(const std::string& data_dir) {
-  constexpr size_t kSuffix = sizeof ".XXXXXX" - 1;
-  std::vector<std::filesystem::path> found;
-  std::error_code missing;
-  for (const auto& entry : std::filesystem::directory_iterator(data_dir, missing)) {
-    const std::string name = entry.path().filename();
-    if (name.starts_with('.') && name.size() > kSuffix + 1 && name[name.size() - kSuffix] == '.')
-      found.push_back(entry.path());
-  }
-  return found;
-}
-
 bool is_of_network(const Scratch& scratch, const cni::Request& request) {
   return JsonObject(scratch.config).string("name") == request.network();
 }
@@ -102,9 +88,9 @@ std::optional<Scratch> find(const cni::Request& request) {
 
 void remove_unfinished(const cni::Request& request) {
   const auto data_dir = data_dir_of(request);
-  if (unfinished(data_dir).empty()) return;
+  if (base::unfinished_files(data_dir).empty()) return;
   const auto lock = lock_for_writing(data_dir);
-  for (const auto& path : unfinished(data_dir)) base::remove_if_present(path);
+  for (const auto& path : base::unfinished_files(data_dir)) base::remove_if_present(path);
 }
 
 void for_each(const cni::Request& request, const std::function<void(const Scratch&)>& visit) {

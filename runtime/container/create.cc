@@ -68,7 +68,8 @@ void Creation::make_fifo() {
 void Creation::clone_init() {
   const auto namespaces = NamespacePlan::from(config_.linux_);
   require_same_mappings(namespaces, config_.linux_);
-  // What the init process enters by itself can be made while it makes its network namespace.
+  // What the init process enters by itself can be made while it makes its network namespace. (Users without rights may
+  // get no cgroups; the mounts, which are planned before the process is made, depend on that.)
   const bool make_groups_beside = cgroup_->can_be_entered() && !options_.rootless;
   if (!make_groups_beside) make_groups(rollback_);
   Mounts mounts(config_, record_.cgroups);

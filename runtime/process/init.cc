@@ -40,6 +40,7 @@ void enter_namespaces(const InitContext& context) {
   const NamespacePlan& plan = context.namespaces;
   const bool makes_user = plan.makes(CLONE_NEWUSER);
   int later = plan.new_flags & ~clone_flags_of(plan) & ~CLONE_NEWUSER;
+  // Where no other namespace has to be there first, while the parent makes the cgroups.
   if (later == CLONE_NEWNET && plan.joined.empty()) {
     check(::unshare(std::exchange(later, 0)), "make a network namespace");
   }

@@ -83,16 +83,13 @@ class FirewallKilledTest : public FirewalledHost, public ::testing::WithParamInt
 TEST_P(FirewallKilledTest, DelRemovesWhatAKilledAddHasLeft) {
   const std::string before = rules();
   const std::string host_before = host_state();
-  int nth = 1;
-  for (bool killed = true; killed && !HasFailure(); ++nth) {
-    const auto add = kill_before_effect(program("ADD"), nth);
-    killed = add.killed;
+  const auto points = kill_everywhere(program("ADD"), [&](const Killed& add) {
     for (const std::string time : {"first DEL, ", "second DEL, "}) {
       must_firewall("DEL", time + add.at);
       EXPECT_EQ(before, rules()) << time << add.at;
     }
-  }
-  EXPECT_GT(nth, 5);
+  });
+  EXPECT_GT(points, 3);
   EXPECT_EQ(host_before, host_state());
 }
 
@@ -100,14 +97,11 @@ TEST_P(FirewallKilledTest, GarbageCollectionRemovesWhatAKilledAddHasLeft) {
   must_run({"ip", "link", "delete", "vc2"});  // the container is gone by then
   const std::string before = rules();
   const std::string host_before = host_state();
-  int nth = 1;
-  for (bool killed = true; killed && !HasFailure(); ++nth) {
-    const auto add = kill_before_effect(program("ADD"), nth);
-    killed = add.killed;
+  const auto points = kill_everywhere(program("ADD"), [&](const Killed& add) {
     must_collect_garbage(add.at);
     EXPECT_EQ(before, rules()) << add.at;
-  }
-  EXPECT_GT(nth, 5);
+  });
+  EXPECT_GT(points, 3);
   EXPECT_EQ(host_before, host_state());
 }
 
@@ -115,10 +109,7 @@ TEST_P(FirewallKilledTest, AnInterruptedAddLeavesNothing) {
   const std::string before = rules();
   const std::string port_before = port();
   const std::string host_before = host_state();
-  int nth = 1;
-  for (bool interrupted = true; interrupted && !HasFailure(); ++nth) {
-    const auto add = interrupt_before_effect(program("ADD"), nth);
-    interrupted = add.killed;
+  const auto points = interrupt_everywhere(program("ADD"), [&](const Killed& add) {
     if (add.exit_status == 0) {  // too late
       must_firewall("DEL", add.at);
       must_run({"bridge", "link", "set", "dev", "vc2", "isolated", "off"});
@@ -127,31 +118,26 @@ TEST_P(FirewallKilledTest, AnInterruptedAddLeavesNothing) {
     }
     EXPECT_EQ(before, rules()) << add.at;
     EXPECT_EQ(port_before, port()) << add.at;
-  }
+  });
+  EXPECT_GT(points, 3);
   EXPECT_EQ(host_before, host_state());
 }
 
 TEST_P(FirewallKilledTest, AnInterruptedAddOfOneThatWasAdmittedBeforeLeavesItSo) {
   must_firewall("ADD");
   const std::string before = rules() + port();
-  int nth = 1;
-  for (bool interrupted = true; interrupted && !HasFailure(); ++nth) {
-    const auto add = interrupt_before_effect(program("ADD"), nth);
-    interrupted = add.killed;
-    EXPECT_EQ(before, rules() + port()) << add.at << add.output;
-  }
+  const auto points = interrupt_everywhere(
+      program("ADD"), [&](const Killed& add) { EXPECT_EQ(before, rules() + port()) << add.at << add.output; });
+  EXPECT_GT(points, 0);
 }
 
 TEST_P(FirewallKilledTest, TheNextDelFinishesWhatAKilledOneHasBegun) {
   const std::string before = rules();
-  int nth = 1;
-  for (bool killed = true; killed && !HasFailure(); ++nth) {
-    must_firewall("ADD");
-    const auto del = kill_before_effect(program("DEL"), nth);
-    killed = del.killed;
+  const auto finish = [&](const Killed& del) {
     must_firewall("DEL", del.at);
     EXPECT_EQ(before, rules()) << del.at;
-  }
+  };
+  EXPECT_GT(kill_everywhere(program("DEL"), finish, [&] { must_firewall("ADD"); }), 1);
 }
 
 INSTANTIATE_TEST_SUITE_P(Backends, FirewallKilledTest,

@@ -51,29 +51,23 @@ class FlannelKilledTest : public FlanneldHost {
 };
 
 TEST_F(FlannelKilledTest, DelRemovesWhatAKilledAddHasLeft) {
-  int nth = 1;
-  for (bool killed = true; killed && !HasFailure(); ++nth) {
-    const auto add = kill_before_effect(program("ADD"), nth);
-    killed = add.killed;
+  const auto points = kill_everywhere(program("ADD"), [&](const Killed& add) {
     expect_ok("DEL");
     expect_nothing_left("first DEL, " + add.at);
     expect_ok("DEL");
-  }
-  EXPECT_GT(nth, 5);
+  });
+  EXPECT_GT(points, 3);
 }
 
 TEST_F(FlannelKilledTest, GarbageCollectionRemovesWhatAKilledAddHasLeft) {
-  int nth = 1;
-  for (bool killed = true; killed && !HasFailure(); ++nth) {
-    const auto add = kill_before_effect(program("ADD"), nth);
-    killed = add.killed;
+  const auto points = kill_everywhere(program("ADD"), [&](const Killed& add) {
     // Not before the delegate has ended: the caller keeps the two apart.
     EXPECT_THAT(living_orphans(), IsEmpty()) << add.at;
     collect_garbage();
     EXPECT_THAT(kept(), IsEmpty()) << add.at;
     expect_nothing_left(add.at);
-  }
-  EXPECT_GT(nth, 5);
+  });
+  EXPECT_GT(points, 3);
 }
 
 TEST_F(FlannelKilledTest, DelRemovesWhatIsLeftOfOneThatWasKilledWhileTheDelegateWorked) {
@@ -101,10 +95,7 @@ TEST_F(FlannelKilledTest, ADelegateThatGoesOnDoesNotOvertakeTheDelThatFollows) {
 }
 
 TEST_F(FlannelKilledTest, AnInterruptedAddLeavesNothing) {
-  int nth = 1;
-  for (bool interrupted = true; interrupted && !HasFailure(); ++nth) {
-    const auto add = interrupt_before_effect(program("ADD"), nth);
-    interrupted = add.killed;
+  const auto points = interrupt_everywhere(program("ADD"), [&](const Killed& add) {
     if (add.exit_status == 0) {  // too late
       expect_ok("DEL");
     } else if (add.exit_status) {
@@ -112,20 +103,16 @@ TEST_F(FlannelKilledTest, AnInterruptedAddLeavesNothing) {
       EXPECT_EQ(11, Json::parse(add.output)["code"]) << add.at;
     }
     expect_nothing_left(add.at);
-  }
-  EXPECT_GT(nth, 5);
+  });
+  EXPECT_GT(points, 3);
 }
 
 TEST_F(FlannelKilledTest, TheNextDelFinishesWhatAKilledOneHasBegun) {
-  int nth = 1;
-  for (bool killed = true; killed && !HasFailure(); ++nth) {
-    add();
-    const auto del = kill_before_effect(program("DEL"), nth);
-    killed = del.killed;
+  const auto finish = [&](const Killed& del) {
     expect_ok("DEL");
     expect_nothing_left(del.at);
-  }
-  EXPECT_GT(nth, 3);
+  };
+  EXPECT_GT(kill_everywhere(program("DEL"), finish, [&] { add(); }), 1);
 }
 
 }  // namespace

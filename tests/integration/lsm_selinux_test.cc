@@ -19,10 +19,9 @@ using ::testing::IsEmpty;
 class LsmSelinuxTest : public ContainerSandbox {
  protected:
   void SetUp() override {
-    if (!Selinux::is_there()) GTEST_SKIP() << "this machine has no SELinux to load a policy into";
+    if (const auto reason = Selinux::why_unusable(); !reason.empty()) GTEST_SKIP() << reason;
     ContainerSandbox::SetUp();
     if (IsSkipped()) return;
-    if (system_program("checkpolicy").empty()) GTEST_SKIP() << "checkpolicy is not installed";
     selinux_ = std::make_unique<Selinux>(scratch());
   }
 

@@ -62,16 +62,13 @@ class RuntimeKilledTest : public ContainerSandbox {
   int kill_everywhere(
       const std::vector<std::string>& words, const std::function<void()>& prepare = [] {}) {
     const std::string before = host_state();
-    for (int nth = 1;; ++nth) {
-      prepare();
-      const auto killed = kill_before_effect(berth_command(words), nth);
+    const auto check = [&](const Killed& killed) {
       EXPECT_EQ("", killed.output) << "it was to work, had it not been killed";
       expect_deletable(killed);
-      if (!killed.killed || HasFailure()) {
-        EXPECT_EQ(before, host_state());
-        return nth - 1;
-      }
-    }
+    };
+    const int points = test::kill_everywhere(berth_command(words), check, prepare);
+    EXPECT_EQ(before, host_state());
+    return points;
   }
 
   static void add_hooks(Json& spec, const std::vector<const char*>& stages) {
@@ -239,11 +236,7 @@ class NetworkKilledTest : public RuntimeKilledTest {
 };
 
 TEST_F(NetworkKilledTest, Create) {
-  for (int nth = 1; !HasFailure(); ++nth) {
-    const auto killed = kill_before_effect(berth_command(create_), nth);
-    expect_deletable(killed);
-    if (!killed.killed) break;
-  }
+  EXPECT_GT(test::kill_everywhere(berth_command(create_), [&](const Killed& killed) { expect_deletable(killed); }), 20);
 }
 
 TEST_F(NetworkKilledTest, CreateWhileItsHookWorks) {

@@ -25,10 +25,9 @@ class TapSelinuxTest : public PluginTest {
   TapSelinuxTest() : PluginTest("tap") {}
 
   void SetUp() override {
-    if (!Selinux::is_there()) GTEST_SKIP() << "this machine has no SELinux to load a policy into";
+    if (const auto reason = Selinux::why_unusable(); !reason.empty()) GTEST_SKIP() << reason;
     PluginTest::SetUp();
     if (IsSkipped()) return;
-    if (system_program("checkpolicy").empty()) GTEST_SKIP() << "checkpolicy is not installed";
     selinux_ = std::make_unique<Selinux>(scratch());
   }
 

@@ -48,8 +48,7 @@ net::NetNs namespace_of_the_machine() {
 }
 
 std::vector<Card> spare_cards() {
-  static const bool is_in_virtual_machine = ::access("/run/vm-run", F_OK) == 0;
-  if (!is_in_virtual_machine) return {};
+  if (!is_in_virtual_machine()) return {};
   std::vector<std::string> ids;
   for (const auto& device : fs::directory_iterator("/sys/bus/pci/devices")) {
     if (base::read_file(device.path() / "class").starts_with("0x0200")) ids.push_back(device.path().filename());

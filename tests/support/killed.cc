@@ -1,6 +1,7 @@
 #include "support/killed.h"
 
 #include <fcntl.h>
+#include <gtest/gtest.h>
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/ptrace.h>
@@ -154,8 +155,11 @@ class Victim {
 
 constexpr int kSyscallStop = SIGTRAP | 0x80;  // with PTRACE_O_TRACESYSGOOD
 
-/// Runs the program up to that point; `end` is what happens there.
-Killed end_before_effect(const Program& program, int nth, Killed (Victim::*end)(const std::string&)) {
+/// What happens to it at such a point.
+using End = Killed (Victim::*)(const std::string& at);
+
+/// Runs the program up to its `nth` system call (from 1) that has an effect.
+Killed end_before_effect(const Program& program, int nth, End end) {
   Victim victim(program, true);
   int count = 0;
   bool prepared = false;
@@ -179,6 +183,16 @@ Killed end_before_effect(const Program& program, int nth, Killed (Victim::*end)(
   return victim.alive();
 }
 
+int end_everywhere(const Program& program, End end, const std::function<void(const Killed&)>& check,
+                   const std::function<void()>& prepare) {
+  for (int nth = 1;; ++nth) {
+    prepare();
+    const auto killed = end_before_effect(program, nth, end);
+    check(killed);
+    if (!killed.killed || ::testing::Test::HasFailure()) return nth - 1;
+  }
+}
+
 }  // namespace
 
 Program plugin_program(const std::string& path, std::map<std::string, std::string> env, const std::string& config) {
@@ -189,12 +203,13 @@ Program plugin_program(const std::string& path, std::map<std::string, std::strin
   return program;
 }
 
-Killed kill_before_effect(const Program& program, int nth) {
-  return end_before_effect(program, nth, &Victim::kill);
+int kill_everywhere(const Program& program, const std::function<void(const Killed&)>& check,
+                    const std::function<void()>& prepare) {
+  return end_everywhere(program, &Victim::kill, check, prepare);
 }
 
-Killed interrupt_before_effect(const Program& program, int nth) {
-  return end_before_effect(program, nth, &Victim::interrupt);
+int interrupt_everywhere(const Program& program, const std::function<void(const Killed&)>& check) {
+  return end_everywhere(program, &Victim::interrupt, check, [] {});
 }
 
 Killed kill_after(const Program& program, std::chrono::microseconds time) {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <chrono>
+#include <functional>
 #include <map>
 #include <optional>
 #include <string>
@@ -28,15 +29,18 @@ struct Killed {
   std::optional<int> exit_status;
 };
 
-/// Runs `program` and ends it by SIGKILL, and nothing it has started, before its `nth` system call (from 1) that can
-/// change anything outside of itself. Whatever it may leave behind, it leaves behind at one of these points. Call it
-/// from the main thread.
-Killed kill_before_effect(const Program& program, int nth);
+/// Runs `program` again and again, and ends it each time by SIGKILL, and nothing it has started, before the next one of
+/// its system calls that can change anything outside of itself: whatever it may leave behind, it leaves behind at one
+/// of these points. `prepare` makes what it works on; `check` sees what became of it. Ends with the first run that was
+/// not ended, or when the test has failed. Returns how many points there were. Call it from the main thread.
+int kill_everywhere(
+    const Program& program, const std::function<void(const Killed&)>& check,
+    const std::function<void()>& prepare = [] {});
 
-/// The same after some time, for what happens while it waits for others.
+/// The same with SIGTERM, by which the program is asked to end; waits until it has.
+int interrupt_everywhere(const Program& program, const std::function<void(const Killed&)>& check);
+
+/// Kills it after some time, for what happens while it waits for others.
 Killed kill_after(const Program& program, std::chrono::microseconds time);
-
-/// Asks the program to end, by SIGTERM, at such a point, and waits until it has.
-Killed interrupt_before_effect(const Program& program, int nth);
 
 }  // namespace berth::test

@@ -25,6 +25,11 @@ std::string reference_plugins() {
   return ::access("/usr/lib/cni/bridge", X_OK) == 0 ? "/usr/lib/cni" : "";
 }
 
+bool is_in_virtual_machine() {
+  static const bool kIs = ::access("/run/vm-run", F_OK) == 0;
+  return kIs;
+}
+
 std::string system_program(const std::string& name) {
   for (const char* directory : {"/usr/sbin/", "/usr/bin/", "/sbin/", "/bin/"}) {
     if (::access((directory + name).c_str(), X_OK) == 0) return directory + name;

@@ -21,6 +21,9 @@ std::string reference_plugins();
 /// The absolute path of a program in /usr/sbin, /usr/bin, /sbin or /bin, or "" if it is not installed.
 std::string system_program(const std::string& name);
 
+/// Whether this is the virtual machine of tests/vm. To be asked before /run is hidden.
+bool is_in_virtual_machine();
+
 struct RunOptions {
   std::map<std::string, std::string> env;  ///< Added to PATH and HOME; nothing else is inherited.
   std::string input;

@@ -75,9 +75,10 @@ user u roles r;
 
 }  // namespace
 
-bool Selinux::is_there() {
-  static const bool is_in_virtual_machine = ::access("/run/vm-run", F_OK) == 0;
-  return is_in_virtual_machine && base::read_file("/proc/filesystems").find("selinuxfs") != std::string::npos;
+std::string Selinux::why_unusable() {
+  if (!is_in_virtual_machine() || base::read_file("/proc/filesystems").find("selinuxfs") == std::string::npos)
+    return "this machine has no SELinux to load a policy into";
+  return system_program("checkpolicy").empty() ? "checkpolicy is not installed" : "";
 }
 
 Selinux::Selinux(const std::string& directory) {

@@ -19,8 +19,8 @@ class Selinux {
   static constexpr const char* kPowerless = "u:r:powerless_t";
   static constexpr const char* kForbidden = "u:r:forbidden_t";
 
-  /// Nowhere else is there a policy that a test could replace. To be asked before /run is hidden.
-  static bool is_there();
+  /// Empty, or why there is no policy here that a test could replace. To be asked before /run is hidden.
+  static std::string why_unusable();
 
   /// Loads the policy and enforces it for as long as this object lives. `directory` is for files.
   explicit Selinux(const std::string& directory);

@@ -21,6 +21,7 @@ namespace {
 
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
+using ::testing::IsEmpty;
 
 std::string scratch_directory() {
   std::string name = ::testing::TempDir() + "berth-base-XXXXXX";
@@ -120,6 +121,15 @@ TEST(AtomicFileTest, ReplacesTheContentAndLeavesNoTemporaryFile) {
   EXPECT_EQ(0600U, info.st_mode & 0777);
   EXPECT_EQ(0, ::unlink(path.c_str()));
   EXPECT_EQ(0, ::rmdir(directory.c_str())) << "something else is left in the directory";
+}
+
+TEST(AtomicFileTest, WhatAKilledWriterHasLeftIsFoundAndNothingElse) {
+  const std::string directory = scratch_directory();
+  for (const char* name : {"/.record.aB3dEf", "/.lock", "/record", "/record.aB3dEf"}) {
+    write_file_atomic(directory + name, "", 0600);
+  }
+  EXPECT_THAT(unfinished_files(directory), ElementsAre(directory + "/.record.aB3dEf"));
+  EXPECT_THAT(unfinished_files(directory + "/missing"), IsEmpty());
 }
 
 TEST(FileLockTest, GivesUpAfterTheTimeout) {
