@@ -122,7 +122,8 @@ TEST_F(SecurityProcessTest, WhoCannotMakeMountsRunsFromASealedCopyInMemory) {
   };
   ASSERT_TRUE(eventually(is_copy));
   const base::Fd copy = base::open_file(exe, O_RDONLY);
-  EXPECT_NE(0, ::fcntl(copy.get(), F_GET_SEALS) & F_SEAL_WRITE);
+  constexpr int kSeals = F_SEAL_FUTURE_WRITE | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL;
+  EXPECT_EQ(kSeals, ::fcntl(copy.get(), F_GET_SEALS) & kSeals);
 }
 
 TEST_F(SecurityProcessTest, NoDescriptorOfTheHostIsAWorkingDirectory) {
