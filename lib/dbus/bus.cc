@@ -7,6 +7,8 @@
 #include <algorithm>
 #include <cstdlib>
 
+#include "dbus/outer_user.h"
+
 namespace berth::dbus {
 
 namespace {
@@ -90,6 +92,7 @@ std::unique_ptr<Bus> Bus::open_system() {
 }
 
 std::unique_ptr<Bus> Bus::open(const std::string& address, bool is_peer) {
+  const AsOuterUser as_outer_user;
   DBusConnection* connection =
       open_patiently(address, [&](DBusError* error) { return dbus_connection_open_private(address.c_str(), error); });
   std::unique_ptr<Bus> bus(new Bus(connection, is_peer));

@@ -148,7 +148,8 @@ std::string default_root() {
   if (runtime_directory == nullptr || *runtime_directory == '\0') return "/run/berth";
   if (::geteuid() == 0) {
     const char* user = std::getenv("USER");
-    if (user == nullptr || std::strcmp(user, "root") == 0 || in_initial_user_namespace()) return "/run/berth";
+    const bool is_root = user != nullptr && std::strcmp(user, "root") == 0;
+    if (is_root || in_initial_user_namespace()) return "/run/berth";
   }
   return std::string(runtime_directory) + "/berth";
 }

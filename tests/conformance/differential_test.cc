@@ -131,13 +131,15 @@ TEST_P(DifferentialTest, SameAsTheReference) {
     GTEST_SKIP() << "berth's iptables backend does not write nf_tables rules";
   }
   std::string errors;
-  Json ours = picture_of(one, our_suite(), flavour, scratch(), errors);
-  expect_shapes(one, ours);
   if (const auto reason = why_not_comparable(one); !reason.empty()) {
+    const Json ours = picture_of(one, our_suite(), flavour, scratch(), errors, false);
+    expect_shapes(one, ours);
     for (const auto& [step, entry] : ours.items()) EXPECT_TRUE(entry["ok"].get<bool>()) << step << "\n" << errors;
     Tally::count("not comparable", reason);
     GTEST_SKIP() << "not comparable: " << reason;
   }
+  Json ours = picture_of(one, our_suite(), flavour, scratch(), errors);
+  expect_shapes(one, ours);
   Json reference = picture_of(one, reference_suite(), flavour, scratch(), errors);
   if (!may_differ(one, "loopback-versions")) expect_shapes(one, reference, is_older(reference_release(), "1.6.0"));
   end_where_outcomes_differ(reference, ours);

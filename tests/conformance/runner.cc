@@ -105,7 +105,8 @@ Json CaseHost::look() const {
   return normalised(raw_look(), as_text(case_));
 }
 
-Json picture_of(const Case& one, const Suite& suite, Flavour flavour, const std::string& scratch, std::string& errors) {
+Json picture_of(const Case& one, const Suite& suite, Flavour flavour, const std::string& scratch, std::string& errors,
+                bool look) {
   const CaseHost host(one, flavour, scratch);
   Json picture = Json::object();
   host.within([&] {
@@ -118,7 +119,7 @@ Json picture_of(const Case& one, const Suite& suite, Flavour flavour, const std:
       Json& entry = picture[label];
       entry["ok"] = done.ok();
       if (step.verb == "add" && done.ok()) entry["result"] = Json::parse(done.output);
-      if (step.verb != "add" && step.verb != "del") continue;
+      if (!look || (step.verb != "add" && step.verb != "del")) continue;
       entry["then"] = host.raw_look();
       // What is left of rules is compared as iptables shows it.
       if (step.verb == "del") entry["then"]["host"].erase("nft");

@@ -45,10 +45,10 @@ class CaseHost {
 };
 
 /// What a case yields with one suite: for each step whether it succeeded and, after ADD, the result; after each ADD
-/// and DEL all there is to see. Normalised. Prints the errors of steps that failed to `errors`, for the reader of a
-/// failure.
+/// and DEL all there is to see, if `look`. Normalised. Prints the errors of steps that failed to `errors`, for the
+/// reader of a failure.
 base::Json picture_of(const Case& one, const Suite& suite, Flavour flavour, const std::string& scratch,
-                      std::string& errors);
+                      std::string& errors, bool look = true);
 
 /// The case as text: names and addresses in it are not replaced by normalisation.
 std::string as_text(const Case& one);

@@ -220,6 +220,29 @@ TEST_F(SystemdTest, CommandsWorkAsEverywhere) {
   EXPECT_TRUE(is_gone(unit_of("cmd")));
 }
 
+TEST_F(SystemdTest, ARestoredContainerIsAScopeAgain) {
+  if (system_program("criu").empty()) GTEST_SKIP() << "there is no criu on this host (Debian 13 has no package of it)";
+  RunOptions patient;
+  patient.timeout = std::chrono::minutes(5);
+  const auto must_call = [&](std::vector<std::string> words) {
+    const auto result = run(berth_command(words), patient);
+    ASSERT_TRUE(result.ok()) << words.front() << ": " << result.status_text() << "\n" << result.error;
+  };
+  run_in_unit("saved", [](Json& spec) { spec["linux"]["resources"]["memory"] = {{"limit", 64 << 20}}; });
+  const std::string place = cgroup_directory_of(pid_of("saved"), "");
+  must_call({"checkpoint", "--image-path", scratch() + "/images", "saved"});
+  EXPECT_TRUE(is_gone(unit_of("saved")));
+  must_call({"--systemd-cgroup", "restore", "--detach", "--bundle", scratch() + "/saved", "--image-path",
+             scratch() + "/images", "saved"});
+  EXPECT_EQ("running", status_of("saved"));
+  EXPECT_EQ("active", show_one(unit_of("saved"), "ActiveState"));
+  EXPECT_EQ(std::to_string(64 << 20), show_one(unit_of("saved"), "MemoryMax"));
+  EXPECT_EQ(std::to_string(64 << 20), file_of("saved", "memory.max"));
+  EXPECT_EQ(place, cgroup_directory_of(pid_of("saved"), ""));
+  must_berth({"delete", "--force", "saved"});
+  EXPECT_TRUE(is_gone(unit_of("saved")));
+}
+
 TEST_F(SystemdTest, APausedContainerIsDeletedByForce) {
   run_in_unit("pz");
   must_berth({"pause", "pz"});
