@@ -24,9 +24,13 @@ struct Group {
   void (*measure)(const Options&, Results&);
 };
 
-constexpr Group kGroups[] = {{"plugins", measure_plugins},           {"growth", measure_growth},
-                             {"throughput", measure_throughput},     {"runtime", measure_runtime},
-                             {"first-answer", measure_first_answer}, {"size", measure_size}};
+constexpr Group kGroups[] = {{"plugins", measure_plugins},
+                             {"growth", measure_growth},
+                             {"throughput", measure_throughput},
+                             {"runtime", measure_runtime},
+                             {"first-answer", measure_first_answer},
+                             {"size", measure_size},
+                             {"profile", measure_profile}};
 
 std::string first_line(const std::vector<std::string>& argv) {
   const auto result = test::run(argv);

@@ -18,6 +18,8 @@ void measure_throughput(const Options& options, Results& results);
 void measure_runtime(const Options& options, Results& results);
 /// From `run` with a published port to the first HTTP answer.
 void measure_first_answer(const Options& options, Results& results);
+/// What the processors do during an ADD and a `run`: the time in each part of the kernel, and outside of it.
+void measure_profile(const Options& options, Results& results);
 /// Bytes on disk, and what starting each executable costs.
 void measure_size(const Options& options, Results& results);
 

@@ -33,17 +33,6 @@ std::string describe(const Chain& chain) {
   return text;
 }
 
-/// The floor makes and removes what one ADD of the chain "one-port" does.
-struct Floor {
-  test::NamedNetNs host_namespace{"host-floor"};
-  net::NetNs host = host_namespace.open();
-  test::NamedNetNs box{"box-floor"};
-
-  Cost run(const std::string& command) const {
-    return host.within([&] { return run_measured(floor_command({command, box.path()})); });
-  }
-};
-
 /// A suite, and the container namespace that it attaches.
 struct Contender {
   std::unique_ptr<Suite> suite;
@@ -85,7 +74,6 @@ std::vector<std::unique_ptr<Contender>> make_contenders(const Options& options) 
 void measure_plugins(const Options& options, Results& results) {
   const auto contenders = make_contenders(options);
   const Floor floor;
-  floor.run("prepare");
   int subnet = 0;
   for (const auto& chain : chains()) {
     const auto what = describe(chain);

@@ -104,4 +104,12 @@ std::vector<std::unique_ptr<Suite>> make_suites(const std::string& reference_plu
   return suites;
 }
 
+Floor::Floor() {
+  run("prepare");
+}
+
+Cost Floor::run(const std::string& command) const {
+  return host_.within([&] { return run_measured(floor_command({command, box_.path()})); });
+}
+
 }  // namespace berth::bench

@@ -51,4 +51,17 @@ class Suite {
 /// Ours and the reference's, on every kind of tables they know.
 std::vector<std::unique_ptr<Suite>> make_suites(const std::string& reference_plugins, bool every_kind);
 
+/// The floor on a host of its own. It makes and removes what an ADD with masquerading and one published port does.
+class Floor {
+ public:
+  Floor();
+  /// "add" or "del".
+  Cost run(const std::string& command) const;
+
+ private:
+  test::NamedNetNs host_namespace_{"host-floor"};
+  net::NetNs host_ = host_namespace_.open();
+  test::NamedNetNs box_{"box-floor"};
+};
+
 }  // namespace berth::bench

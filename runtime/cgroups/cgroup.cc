@@ -75,7 +75,7 @@ std::string parent_of(const std::string& path) {
 }  // namespace
 
 std::unique_ptr<Cgroup> Cgroup::plan(const std::string& cgroups_path, const std::string& container_id) {
-  const CgroupLayout layout = CgroupLayout::detect();
+  const CgroupLayout& layout = CgroupLayout::of_host();
   if (layout.unified) {
     if (layout.unified_read_only) return std::make_unique<NoCgroup>();
     // A cgroup with processes cannot have children with controllers: the container goes beside us, not below us.
@@ -96,7 +96,7 @@ std::unique_ptr<Cgroup> Cgroup::open(const std::map<std::string, std::string>& p
   if (!unit.empty()) return open_systemd_cgroup(unit, open(paths));
   if (paths.empty()) return std::make_unique<NoCgroup>();
   if (paths.size() == 1 && paths.begin()->first.empty()) {
-    return make_v2_cgroup(CgroupLayout::detect().unified_mount_point, paths.begin()->second);
+    return make_v2_cgroup(CgroupLayout::of_host().unified_mount_point, paths.begin()->second);
   }
   return make_v1_cgroup(paths);
 }

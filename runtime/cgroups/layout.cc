@@ -95,4 +95,9 @@ CgroupLayout CgroupLayout::detect() {
   return parse_cgroup_layout(base::read_file("/proc/self/mountinfo"), base::read_file("/proc/self/cgroup"));
 }
 
+const CgroupLayout& CgroupLayout::of_host() {
+  static const CgroupLayout layout = detect();
+  return layout;
+}
+
 }  // namespace berth::runtime

@@ -25,6 +25,8 @@ struct CgroupLayout {
 
   /// Reads /proc/self/mountinfo and /proc/self/cgroup.
   static CgroupLayout detect();
+  /// What detect() said when this process, or the one that it was cloned from, first asked.
+  static const CgroupLayout& of_host();
 };
 
 /// The paths that a /proc/PID/cgroup names, by controller ("" for v2).

@@ -127,8 +127,10 @@ void Creation::finish_set_up() {
   sync_.expect(Step::kReady);
   if (pidfd_socket_) base::send_descriptor(pidfd_socket_, pidfd_, "standard", "the pidfd over the pidfd socket");
   if (config_.process) set_rlimits(record_.pid, config_.process->rlimits);
-  record_.descriptors = standard_streams_of(record_.pid);
-  store_.save(record_);
+  if (config_.process && config_.process->terminal) {
+    record_.descriptors = standard_streams_of(record_.pid);
+    store_.save(record_);
+  }
   sync_.send(Step::kGo, filter);
   if (config_.process && seccomp_ && seccomp_->notifies()) {
     pass_listener(sync_, pidfd_, *config_.linux_.seccomp, state("creating", record_.pid), record_.pid);
@@ -150,6 +152,8 @@ void Creation::explain_death() {
 }
 
 CreatedContainer Creation::run(const std::string& config_json) {
+  // Without a terminal of its own the container has ours.
+  record_.descriptors = standard_streams_of(::getpid());
   reserve(config_json, rollback_);
   make_fifo();
   try {
@@ -159,7 +163,7 @@ CreatedContainer Creation::run(const std::string& config_json) {
     explain_death();
   }
   rollback_.dismiss();
-  return {record_.pid, std::move(pidfd_)};
+  return {record_, std::move(pidfd_)};
 }
 
 }  // namespace

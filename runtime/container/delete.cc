@@ -72,6 +72,12 @@ void interrupt_creation(const Store& store, const std::string& id) {
   }
 }
 
+void require_deletable(const Store& store, const Record& record) {
+  const std::string status = status_of(store, record);
+  if (status == "stopped" || status == "created") return;
+  throw std::runtime_error("cannot delete container " + record.id + " that is not stopped: " + status);
+}
+
 /// A state directory that cannot be read: nothing more is known of it.
 std::vector<std::string> delete_remains(Store& store, const std::string& id) {
   store.remove(id);
@@ -94,10 +100,7 @@ std::vector<std::string> delete_container(Store& store, const std::string& id, b
     if (!force) throw;
     return delete_remains(store, id);
   }
-  const std::string status = status_of(store, record);
-  if (!force && status != "stopped" && status != "created") {
-    throw std::runtime_error("cannot delete container " + id + " that is not stopped: " + status);
-  }
+  if (!force) require_deletable(store, record);
   const auto cgroup = Cgroup::open(record.cgroups, record.unit);
   kill_and_wait(record, *cgroup);
   base::BestEffort cleanup;

@@ -171,7 +171,7 @@ CreatedContainer Restoration::run(const std::string& config_json) {
   store_.save(record_);
   write_pid_file();
   rollback_.dismiss();
-  return {record_.pid, std::move(pidfd_)};
+  return {record_, std::move(pidfd_)};
 }
 
 }  // namespace
@@ -185,7 +185,7 @@ int restore_container(Store& store, const RestoreOptions& options, const oci::Co
   CreatedContainer restored = Restoration(store, options, config, terminal).run(config_json);
   if (options.detach) return 0;
   const DeleteAtEnd deletion(store, options.id);
-  return foreground.wait(restored.pid, std::move(restored.pidfd), terminal.master());
+  return foreground.wait(restored.record.pid, std::move(restored.pidfd), terminal.master());
 }
 
 }  // namespace berth::runtime

@@ -23,10 +23,10 @@ int run_container(Store& store, const RunOptions& options, const oci::Config& co
   std::optional<NotifySocket> notify;
   const bool relays = !options.detach && !options.notify_socket.empty();
   if (relays) notify.emplace(store.directory(options.id), options.notify_socket);
-  start_container(store, options.id, relays ? "" : options.notify_socket);
+  start_created(store, created.record, relays ? "" : options.notify_socket);
   if (options.detach || options.keep) deletion.disarm();
   if (options.detach) return 0;
-  return foreground.wait(created.pid, std::move(created.pidfd), terminal.master(), notify ? &*notify : nullptr);
+  return foreground.wait(created.record.pid, std::move(created.pidfd), terminal.master(), notify ? &*notify : nullptr);
 }
 
 }  // namespace berth::runtime

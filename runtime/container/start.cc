@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/sigpipe.h"
+#include "container/creation.h"
 #include "container/hooks.h"
 #include "container/lifecycle.h"
 #include "process/notify_socket.h"
@@ -29,6 +30,7 @@ base::Fd open_fifo(const Store& store, const std::string& id) {
   base::Fd fifo(::open(store.fifo_path(id).c_str(), O_WRONLY | O_NONBLOCK | O_CLOEXEC));
   if (fifo) return fifo;
   if (errno == ENXIO) throw std::runtime_error("cannot start a container that has stopped");
+  if (errno == ENOENT && !store.has(id)) throw std::runtime_error("container does not exist");
   if (errno == ENOENT) throw std::runtime_error("cannot start an already running container");
   base::throw_errno("open fifo " + store.fifo_path(id));
 }
@@ -86,6 +88,11 @@ void run_poststart_hooks(Store& store, const std::vector<oci::Hook>& hooks, cons
 void start_container(Store& store, const std::string& id, const std::string& notify_socket) {
   const Record record = store.load(id);
   require_created(store, record);
+  start_created(store, record, notify_socket);
+}
+
+void start_created(Store& store, const Record& record, const std::string& notify_socket) {
+  const std::string& id = record.id;
   const auto hooks = poststart_hooks(store, record);
   std::optional<NotifySocket> notify;
   if (!notify_socket.empty() && NotifySocket::is_wanted(store.directory(id)))

@@ -8,7 +8,6 @@
 #include <algorithm>
 
 #include "base/error.h"
-#include "cgroups/layout.h"
 #include "rootfs/mount_api.h"
 
 namespace berth::runtime {
@@ -20,13 +19,13 @@ uint64_t attributes_of(const MountOptions& options) {
 }
 
 /// A directory of the hierarchy, for when the kernel does not let us mount the hierarchy itself.
-void bind_directory(const std::string& directory, const base::Fd& target, uint64_t attributes) {
-  const base::Fd tree = clone_mount(directory, true);
+base::Fd clone_directory(const std::string& directory, uint64_t attributes) {
+  base::Fd tree = clone_mount(directory, true);
   set_attributes(tree, attributes, 0, true);
-  attach(tree, target);
+  return tree;
 }
 
-void mount_unified(const base::Fd& target, const MountOptions& options,
+void mount_unified(const std::string& mount_point, const base::Fd& target, const MountOptions& options,
                    const std::map<std::string, std::string>& cgroups, bool own_namespace) {
   if (own_namespace) {
     try {
@@ -38,9 +37,9 @@ void mount_unified(const base::Fd& target, const MountOptions& options,
   // Without a cgroup of its own the container may look at the host's, not change them (CVE-2023-25809).
   if (cgroups.empty()) {
     const uint64_t attributes = attributes_of(options) | MOUNT_ATTR_RDONLY;
-    return bind_directory(CgroupLayout::detect().unified_mount_point, target, attributes);
+    return attach(clone_directory(mount_point, attributes), target);
   }
-  bind_directory(cgroups.begin()->second, target, attributes_of(options));
+  attach(clone_directory(cgroups.begin()->second, attributes_of(options)), target);
 }
 
 std::string joined(const std::vector<std::string>& names) {
@@ -53,15 +52,14 @@ void mount_hierarchy(const base::Fd& directory, const Hierarchy& hierarchy,
                      const std::map<std::string, std::string>& cgroups, bool own_namespace, uint64_t attributes) {
   const std::string name = hierarchy.mount_point.substr(hierarchy.mount_point.rfind('/') + 1);
   if (::mkdirat(directory.get(), name.c_str(), 0755) != 0 && errno != EEXIST) base::throw_errno("mkdir " + name);
-  const base::Fd target = base::open_at(directory, name, O_PATH | O_DIRECTORY | O_NOFOLLOW);
   if (own_namespace) {
     // With a cgroup namespace a fresh mount shows the container's own subtree as its root.
     const bool named = hierarchy.controllers.front().rfind("name=", 0) == 0;
     std::vector<std::string> data = hierarchy.controllers;
     if (named) data.insert(data.begin(), "none");
-    attach(make_mount("cgroup", "cgroup", {}, data, attributes), target);
+    attach(make_mount("cgroup", "cgroup", {}, data, attributes), directory, name);
   } else if (const auto own = cgroups.find(hierarchy.controllers.front()); own != cgroups.end()) {
-    bind_directory(own->second, target, attributes);
+    attach(clone_directory(own->second, attributes), directory, name);
   }
   if (hierarchy.controllers.size() < 2) return;
   for (const auto& controller : hierarchy.controllers) {
@@ -74,10 +72,11 @@ void mount_hierarchy(const base::Fd& directory, const Hierarchy& hierarchy,
 
 }  // namespace
 
-void mount_cgroups(const base::Fd& target, const MountOptions& options,
+void mount_cgroups(const CgroupLayout& layout, const base::Fd& target, const MountOptions& options,
                    const std::map<std::string, std::string>& cgroups, bool own_cgroup_namespace) {
-  const CgroupLayout layout = CgroupLayout::detect();
-  if (layout.unified) return mount_unified(target, options, cgroups, own_cgroup_namespace);
+  if (layout.unified) {
+    return mount_unified(layout.unified_mount_point, target, options, cgroups, own_cgroup_namespace);
+  }
   const base::Fd directory = make_mount("tmpfs", "tmpfs", {}, {"mode=755"},
                                         attributes_of(options) & ~static_cast<uint64_t>(MOUNT_ATTR_RDONLY));
   attach(directory, target);

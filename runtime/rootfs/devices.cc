@@ -40,16 +40,13 @@ mode_t type_bits(char type) {
   return type == 'p' ? S_IFIFO : S_IFCHR;
 }
 
-enum class Existing { kNothing, kDevice, kPlaceForBind };
+enum class Existing { kDevice, kPlaceForBind };
 
-/// What is at `name`. Throws if that is neither the device that is wanted nor an empty file, on which a container in a
-/// user namespace has its devices bound.
+/// What is at `name`, where something is. Throws if that is neither the device that is wanted nor an empty file, on
+/// which a container in a user namespace has its devices bound.
 Existing existing_node(const base::Fd& directory, const std::string& name, const oci::Device& device, dev_t numbers) {
   struct stat info {};
-  if (::fstatat(directory.get(), name.c_str(), &info, AT_SYMLINK_NOFOLLOW) != 0) {
-    if (errno != ENOENT) base::throw_errno("stat " + device.path);
-    return Existing::kNothing;
-  }
+  base::check(::fstatat(directory.get(), name.c_str(), &info, AT_SYMLINK_NOFOLLOW), "stat", device.path);
   if ((info.st_mode & S_IFMT) == type_bits(device.type) && (device.type == 'p' || info.st_rdev == numbers)) {
     return Existing::kDevice;
   }
@@ -71,17 +68,8 @@ void bind_host_node(const base::Fd& directory, const std::string& name, const oc
   attach(tree, base::open_at(directory, name, O_PATH | O_NOFOLLOW));
 }
 
-void make_device(const base::Fd& root, const oci::Device& device) {
-  const std::string path = clean_path(device.path);
-  const auto slash = path.rfind('/');
-  const std::string name = path.substr(slash + 1);
-  const base::Fd directory = path.rfind("/dev/", 0) == 0 && slash == 4
-                                 ? open_without_symlinks(root, "/dev", O_DIRECTORY)
-                                 : make_directories_in_root(root, path.substr(0, slash), 0755);
+void make_node(const base::Fd& directory, const std::string& name, const oci::Device& device) {
   const dev_t numbers = ::makedev(static_cast<unsigned>(device.major), static_cast<unsigned>(device.minor));
-  const Existing existing = existing_node(directory, name, device, numbers);
-  if (existing == Existing::kDevice) return;
-  if (existing == Existing::kPlaceForBind) return bind_host_node(directory, name, device, numbers);
   // The umask is 0: the mode is exact, and nothing is looked up a second time to change it.
   const mode_t mode = type_bits(device.type) | (device.file_mode.value_or(0666) & 07777U);
   if (::mknodat(directory.get(), name.c_str(), mode, numbers) == 0) {
@@ -91,14 +79,24 @@ void make_device(const base::Fd& root, const oci::Device& device) {
         "change the owner of", device.path);
     return;
   }
-  if (errno != EPERM) base::throw_errno("make device " + device.path);
+  if (errno != EEXIST && errno != EPERM) base::throw_errno("make device " + device.path);
+  if (errno == EEXIST && existing_node(directory, name, device, numbers) == Existing::kDevice) return;
   bind_host_node(directory, name, device, numbers);
 }
 
+void make_device(const base::Fd& root, const base::Fd& dev, const oci::Device& device) {
+  const std::string path = clean_path(device.path);
+  const auto slash = path.rfind('/');
+  const std::string name = path.substr(slash + 1);
+  if (path.substr(0, slash) == "/dev") return make_node(dev, name, device);
+  make_node(make_directories_in_root(root, path.substr(0, slash), 0755), name, device);
+}
+
 void make_link(const base::Fd& dev, const Link& link) {
-  ::unlinkat(dev.get(), link.name, 0);
-  if (::symlinkat(link.target, dev.get(), link.name) != 0 && errno != EEXIST) {
-    base::throw_errno(std::string("symlink /dev/") + link.name);
+  for (int attempt = 0; ::symlinkat(link.target, dev.get(), link.name) != 0; ++attempt) {
+    if (errno != EEXIST) base::throw_errno(std::string("symlink /dev/") + link.name);
+    // The image's is replaced; a directory stays.
+    if (attempt > 0 || ::unlinkat(dev.get(), link.name, 0) != 0) return;
   }
 }
 
@@ -112,9 +110,9 @@ void make_devices(const base::Fd& root, const oci::Config& config) {
   for (const auto& entry : kDefaultDevices) {
     const bool listed = std::any_of(config.linux_.devices.begin(), config.linux_.devices.end(),
                                     [&](const oci::Device& device) { return clean_path(device.path) == entry.path; });
-    if (!listed) make_device(root, {'c', entry.path, entry.major, entry.minor, {}, {}, {}});
+    if (!listed) make_device(root, dev, {'c', entry.path, entry.major, entry.minor, {}, {}, {}});
   }
-  for (const auto& device : config.linux_.devices) make_device(root, device);
+  for (const auto& device : config.linux_.devices) make_device(root, dev, device);
   for (const auto& link : kLinks) make_link(dev, link);
   if (::access("/proc/kcore", F_OK) == 0) make_link(dev, {"/proc/kcore", "core"});
   ::umask(mask);

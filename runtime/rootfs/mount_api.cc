@@ -119,4 +119,9 @@ void attach(const base::Fd& mount, const base::Fd& target) {
         "attach a mount");
 }
 
+void attach(const base::Fd& mount, const base::Fd& directory, const std::string& name) {
+  check(::syscall(SYS_move_mount, mount.get(), "", directory.get(), name.c_str(), MOVE_MOUNT_F_EMPTY_PATH),
+        "attach a mount to", name);
+}
+
 }  // namespace berth::runtime

@@ -28,8 +28,9 @@ void map_ids(const base::Fd& mount, const base::Fd& user_namespace, bool recursi
 /// MS_SHARED, MS_SLAVE, MS_PRIVATE or MS_UNBINDABLE, with MS_REC for the whole tree.
 void set_propagation(const base::Fd& mount, uint64_t flags);
 
-/// Attaches a detached mount to a held target.
+/// Attaches a detached mount to a held target, or to `name` in a held directory, which is not followed if it is a link.
 void attach(const base::Fd& mount, const base::Fd& target);
+void attach(const base::Fd& mount, const base::Fd& directory, const std::string& name);
 
 /// Changes flags and options of the file system that is mounted at a held place (fspick).
 void reconfigure(const base::Fd& mounted, const std::vector<std::string>& superblock_flags,

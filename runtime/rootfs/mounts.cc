@@ -160,7 +160,10 @@ void Mounts::mount_one(const base::Fd& root, Entry& entry) {
   } else if (entry.options.bind) {
     bind(root, entry);
   } else if (type == "cgroup" || type == "cgroup2") {
-    mount_cgroups(open_target(root, *entry.mount, {}), entry.options, cgroups_, own_cgroup_namespace_);
+    const auto* ns = config_.linux_.find(oci::NamespaceType::kMount);
+    const bool is_copy = ns != nullptr && ns->path.empty();  // of the mount namespace in which we were started
+    mount_cgroups(is_copy ? CgroupLayout::of_host() : CgroupLayout::detect(), open_target(root, *entry.mount, {}),
+                  entry.options, cgroups_, own_cgroup_namespace_);
   } else {
     mount_file_system(root, entry);
   }

@@ -20,8 +20,8 @@ namespace berth::runtime {
 
 namespace {
 
-/// F_SEAL_WRITE would add only that no writable mapping exists, and we never make one; for that it looks whether anything
-/// in the kernel still holds a page, as the list of new pages does, and fails with EBUSY.
+/// F_SEAL_WRITE would add only that no writable mapping exists, and we never make one; for that it looks whether
+/// anything in the kernel still holds a page, as the list of new pages does, and fails with EBUSY.
 constexpr int kSeals = F_SEAL_FUTURE_WRITE | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL;
 
 std::string& remembered_path() {

@@ -205,7 +205,7 @@ std::unique_ptr<Cgroup> plan_systemd_cgroup(const std::string& cgroups_path, con
                                             const oci::Annotations& annotations) {
   const bool of_user = ::geteuid() != 0 || !in_initial_user_namespace();
   const auto place = unit_place(cgroups_path, container_id, of_user ? "user.slice" : "system.slice");
-  const auto layout = CgroupLayout::detect();
+  const auto& layout = CgroupLayout::of_host();
   auto properties = start_properties(place, container_id, annotations, layout.unified);
   SystemdManager manager(of_user);
   const auto paths = directories(layout, manager.control_group() + place.cgroup());

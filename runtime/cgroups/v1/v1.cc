@@ -22,18 +22,36 @@ std::string trimmed(std::string text) {
   return text;
 }
 
-/// A new cpuset is empty and takes no process: it gets what its parent has, level by level.
-void make_cpuset(const std::string& directory) {
-  const std::string parent = directory.substr(0, directory.rfind('/'));
-  struct stat info {};
-  if (::stat((directory + "/cpuset.cpus").c_str(), &info) != 0) {
-    if (::stat((parent + "/cpuset.cpus").c_str(), &info) != 0) make_cpuset(parent);
-    base::make_directories(directory, 0755);
+/// False: it was there.
+bool make_directory(const std::string& path) {
+  if (::mkdir(path.c_str(), 0755) == 0) return true;
+  if (errno != EEXIST) base::throw_errno("create directory " + path);
+  return false;
+}
+
+std::string parent_of(const std::string& directory) {
+  return directory.substr(0, directory.rfind('/'));
+}
+
+/// A new cpuset is empty and takes no process: it gets what its parent has, level by level. False: it was there.
+bool make_cpuset(const std::string& directory) {
+  const std::string parent = parent_of(directory);
+  bool made = ::mkdir(directory.c_str(), 0755) == 0;
+  if (!made) {
+    if (errno == ENOENT && parent != directory) make_cpuset(parent);
+    made = make_directory(directory);
   }
   for (const char* file : {"/cpuset.cpus", "/cpuset.mems"}) {
-    if (trimmed(base::read_file(directory + file)).empty())
+    if (made || trimmed(base::read_file(directory + file)).empty())
       base::write_existing(directory + file, base::read_file(parent + file));
   }
+  return made;
+}
+
+bool make_with_parents(const std::string& directory) {
+  if (::mkdir(directory.c_str(), 0755) == 0) return true;
+  if (errno == ENOENT) base::make_directories(parent_of(directory), 0755);
+  return make_directory(directory);
 }
 
 class V1Cgroup : public Cgroup {
@@ -45,9 +63,8 @@ class V1Cgroup : public Cgroup {
   std::map<std::string, std::string> paths() const override { return paths_; }
 
   void create() override {
-    require_unused();
     base::Rollback rollback;
-    make_v1_directories(paths_, rollback);
+    if (!make_v1_directories(paths_, rollback)) require_unused();
     rollback.dismiss();
   }
 
@@ -111,12 +128,14 @@ class V1Cgroup : public Cgroup {
   }
 
   void destroy() override {
-    if (!cgroup_files::remove_if_empty(any_directory())) {
+    const bool first_is_gone = cgroup_files::remove_if_empty(any_directory());
+    if (!first_is_gone) {
       if (is_frozen()) thaw();
       cgroup_files::kill_each(any_directory());
     }
     std::string failures;
     for (const auto& directory : directories_) {
+      if (first_is_gone && directory == any_directory()) continue;
       try {
         cgroup_files::remove_tree(directory);
       } catch (const std::exception& error) {
@@ -156,17 +175,19 @@ class V1Cgroup : public Cgroup {
 
 }  // namespace
 
-void make_v1_directories(const std::map<std::string, std::string>& paths, base::Rollback& rollback) {
+bool make_v1_directories(const std::map<std::string, std::string>& paths, base::Rollback& rollback) {
+  std::set<std::string> made;
+  bool all_are_new = true;
   for (const auto& [controller, path] : paths) {
-    struct stat info {};
-    if (::stat(path.c_str(), &info) != 0)
+    if (controller != "cpuset" && made.contains(path)) continue;
+    if (controller == "cpuset" ? make_cpuset(path) : make_with_parents(path)) {
       rollback.add("remove the cgroup", [directory = path] { ::rmdir(directory.c_str()); });
-    if (controller == "cpuset") {
-      make_cpuset(path);
-    } else {
-      base::make_directories(path, 0755);
+      made.insert(path);
+    } else if (!made.contains(path)) {
+      all_are_new = false;
     }
   }
+  return all_are_new;
 }
 
 std::unique_ptr<Cgroup> make_v1_cgroup(std::map<std::string, std::string> paths) {

@@ -12,8 +12,8 @@ namespace berth::runtime {
 /// Cgroup v1: one directory for each hierarchy, by controller.
 std::unique_ptr<Cgroup> make_v1_cgroup(std::map<std::string, std::string> paths);
 
-/// Makes the directories that are not there; `rollback` gets their removal.
-void make_v1_directories(const std::map<std::string, std::string>& paths, base::Rollback& rollback);
+/// Makes the directories that are not there; `rollback` gets their removal. Returns whether none was there.
+bool make_v1_directories(const std::map<std::string, std::string>& paths, base::Rollback& rollback);
 
 /// Writes the limits into the v1 files (kernel: Documentation/admin-guide/cgroup-v1). `undo`: see LimitFiles.
 void apply_v1_limits(const std::map<std::string, std::string>& paths, const oci::Resources& resources,
