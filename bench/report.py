@@ -148,6 +148,18 @@ def first_answer_part(group):
           ratio(theirs, ours)]])
 
 
+def profile_part(group):
+    """Processor milliseconds of an operation by what they are spent on, the largest first."""
+    sides = [(subject, who) for subject in group.subjects() for who in group.whos()]
+    whole = "from start to end"
+    parts = dict.fromkeys(operation for subject in group.subjects() for operation in group.operations(subject))
+    spent = {part: [group.median(subject, part, who) or 0 for subject, who in sides] for part in parts if part != whole}
+    rows = [[part] + [number(value) for value in values] for part, values in sorted(spent.items(), key=lambda i: -sum(i[1]))]
+    rows.append(["together"] + [number(sum(values)) for values in zip(*spent.values())])
+    rows.append([whole] + [number(group.median(subject, whole, who)) for subject, who in sides])
+    return table(["ms, while being watched"] + [f"{subject}: {who}" for subject, who in sides], rows)
+
+
 def size_part(group):
     rows = []
     for subject in group.subjects():
@@ -290,7 +302,7 @@ def plot_runtime(group):
 
 PLOTTED = {"growth": plot_growth, "throughput": plot_throughput, "runtime": plot_runtime}
 PARTS = {"plugins": plugins_part, "growth": growth_part, "throughput": throughput_part, "runtime": runtime_part,
-         "first-answer": first_answer_part, "size": size_part}
+         "first-answer": first_answer_part, "size": size_part, "profile": profile_part}
 
 
 def main():

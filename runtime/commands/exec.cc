@@ -101,10 +101,9 @@ oci::Process process_from_flags(const CommandLine& line, const ExecFlags& flags,
   return process;
 }
 
-oci::Process process_of(const Store& store, const CommandLine& line, const ExecFlags& flags,
+oci::Process process_of(const oci::Config& config, const CommandLine& line, const ExecFlags& flags,
                         const std::vector<std::string>& command) {
-  const auto record = store.load(flags.options.id);
-  if (flags.process_file.empty()) return process_from_flags(line, flags, store.load_config(record), command);
+  if (flags.process_file.empty()) return process_from_flags(line, flags, config, command);
   if (!command.empty()) throw std::runtime_error("--process and a command exclude each other");
   return oci::parse_process(base::read_file(flags.process_file), flags.process_file);
 }
@@ -120,10 +119,12 @@ int exec_command(const Globals& globals, const Words& words) {
   try {
     flags.options.id = arguments[0];
     auto store = globals.store();
-    const auto process = process_of(store, line, flags, {arguments.begin() + 1, arguments.end()});
+    const auto record = store.load(flags.options.id);
+    const auto config = store.load_config(record);
+    const auto process = process_of(config, line, flags, {arguments.begin() + 1, arguments.end()});
     flags.options.inherited = InheritedFds::of_caller(flags.preserve_fds, false);
     check_console(process.terminal, flags.options.detach, flags.options.console_socket);
-    return exec_container(store, flags.options, process);
+    return exec_container(store, record, config, flags.options, process);
   } catch (const std::exception& error) {
     throw ExecError(std::string("exec failed: ") + error.what());
   }

@@ -123,9 +123,10 @@ struct ExecOptions {
   std::string cgroup;  ///< Sub-cgroup; empty: the container's own.
 };
 
-/// Runs a process in a running container; returns its exit status (foreground) or 0 (detached).
-/// A failure before the process runs is thrown as ExecError (exit status 255).
-int exec_container(Store& store, const ExecOptions& options, const oci::Process& process);
+/// Runs a process in a running container, of which `record` and `config` are what the store has; returns its exit
+/// status (foreground) or 0 (detached). A failure before the process runs is thrown as ExecError (exit status 255).
+int exec_container(const Store& store, const Record& record, const oci::Config& config, const ExecOptions& options,
+                   const oci::Process& process);
 
 class ExecError : public std::runtime_error {
  public:

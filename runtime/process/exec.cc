@@ -269,11 +269,10 @@ void write_pid_file(const std::string& path, const Joined& joined) {
 
 }  // namespace
 
-int exec_container(Store& store, const ExecOptions& options, const oci::Process& asked) {
+int exec_container(const Store& store, const Record& record, const oci::Config& config, const ExecOptions& options,
+                   const oci::Process& asked) {
   const oci::Process process = asked.terminal && !options.detach ? with_callers_size(asked) : asked;
-  const Record record = store.load(options.id);
   require_running(store, record, options.ignore_paused);
-  const oci::Config config = store.load_config(record);
   require_lsm(process);
   oci::require_mapped(process.user, config.linux_);
   auto seccomp = make_seccomp_filter(config.linux_.seccomp);
