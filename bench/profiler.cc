@@ -1,6 +1,7 @@
 #include "bench/profiler.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <spawn.h>
 #include <sys/stat.h>
@@ -10,6 +11,7 @@
 #include <initializer_list>
 #include <sstream>
 #include <stdexcept>
+#include <string_view>
 #include <vector>
 
 #include "base/error.h"
@@ -21,6 +23,8 @@ namespace berth::bench {
 namespace {
 
 constexpr int kFrequency = 4000;
+constexpr std::string_view kAnswer("ack\n\0", 5);
+constexpr int kPatience = 200;  // milliseconds between looks whether perf has ended
 
 /// A part of the kernel, and functions of it: the first part that has one on the stack is where the time goes.
 struct Part {
@@ -123,7 +127,7 @@ Profiler::Profiler(const std::string& directory) : directory_(directory + "/perf
   argv.push_back(nullptr);
   const int failure = ::posix_spawn(&perf_, argv[0], nullptr, nullptr, argv.data(), environ);
   if (failure != 0) throw base::SystemError("run " + words[0], failure);
-  // Opened for both, so that nobody waits for a perf that has ended.
+  // Opened for both, so that opening does not wait; reading looks whether perf still runs.
   control_ = base::open_file(control, O_RDWR);
   answers_ = base::open_file(answers, O_RDWR);
 }
@@ -141,12 +145,19 @@ void Profiler::end() {
 
 void Profiler::tell(const std::string& command) {
   base::write_all(control_.get(), command + "\n", "perf's control");
-  // "ack\n", and a zero.
-  for (char c = 0; c != '\n';) {
-    if (base::check(::read(answers_.get(), &c, 1), "read perf's answer") == 0) break;
+  std::string answer;
+  while (answer.size() < kAnswer.size()) {
+    pollfd entry{answers_.get(), POLLIN, 0};
+    if (::poll(&entry, 1, kPatience) == 0) {
+      if (::waitpid(perf_, nullptr, WNOHANG) == 0) continue;
+      perf_ = -1;
+      throw std::runtime_error("perf record has ended instead of doing \"" + command + "\"");
+    }
+    char c = 0;
+    base::check(::read(answers_.get(), &c, 1), "read perf's answer");
+    answer += c;
   }
-  char zero = 0;
-  base::check(::read(answers_.get(), &zero, 1), "read perf's answer");
+  if (answer != kAnswer) throw std::runtime_error("perf record answered \"" + command + "\" with \"" + answer + "\"");
 }
 
 void Profiler::during(const std::function<void()>& work) {

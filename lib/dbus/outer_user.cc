@@ -2,7 +2,10 @@
 
 #include <unistd.h>
 
-#include <fstream>
+#include <optional>
+#include <sstream>
+
+#include "base/file.h"
 
 namespace {
 
@@ -25,14 +28,19 @@ extern "C" uid_t __wrap_geteuid() {
 
 namespace berth::dbus {
 
+namespace {
+
+/// What the namespace above calls root of ours; empty if we are not root, or it calls him so, too.
 std::optional<uid_t> outer_user() {
   if (::geteuid() != 0) return std::nullopt;
-  std::ifstream map("/proc/self/uid_map");  // user_namespaces(7): inside, outside, how many
+  std::istringstream map(base::read_file("/proc/self/uid_map"));  // user_namespaces(7): inside, outside, how many
   for (uid_t inside = 0, outside = 0, count = 0; map >> inside >> outside >> count;) {
     if (inside == 0 && outside != 0) return outside;
   }
   return std::nullopt;
 }
+
+}  // namespace
 
 AsOuterUser::AsOuterUser() {
   told() = outer_user();

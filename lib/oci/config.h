@@ -187,6 +187,8 @@ struct Linux {
   const Namespace* find(NamespaceType type) const;
   /// There is one of its own, made or joined.
   bool has(NamespaceType type) const { return find(type) != nullptr; }
+  /// A new one, not one that is joined.
+  bool makes(NamespaceType type) const { return has(type) && find(type)->path.empty(); }
 };
 
 struct Config {

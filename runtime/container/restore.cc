@@ -51,11 +51,6 @@ std::vector<std::pair<std::string, int>> stream_pipes(const std::string& image_p
   return pipes;
 }
 
-bool is_shared(const oci::Linux& config, NamespaceType type) {
-  const auto* ns = config.find(type);
-  return ns == nullptr || !ns->path.empty();
-}
-
 /// One container on its way from images to running. A failure anywhere undoes all of it.
 class Restoration : NewContainer {
  public:
@@ -122,7 +117,7 @@ void Restoration::join_groups(pid_t criu, criu::Options& restore) {
 void Restoration::set_up_namespaces(pid_t pid) {
   rollback_.add("kill the init process", [this] { kill_init(); });
   take_over(pid, base::Fd(base::check(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)), "open the init process")));
-  if (!is_shared(config_.linux_, NamespaceType::kNetwork)) {
+  if (config_.linux_.makes(NamespaceType::kNetwork)) {
     // CRIU has made it, and leaves it as empty as the kernel does.
     net::NetNs::open("/proc/" + std::to_string(pid) + "/ns/net").within([] { bring_loopback_up(); });
     move_net_devices(rollback_);

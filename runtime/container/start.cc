@@ -30,9 +30,8 @@ base::Fd open_fifo(const Store& store, const std::string& id) {
   base::Fd fifo(::open(store.fifo_path(id).c_str(), O_WRONLY | O_NONBLOCK | O_CLOEXEC));
   if (fifo) return fifo;
   if (errno == ENXIO) throw std::runtime_error("cannot start a container that has stopped");
-  if (errno == ENOENT && !store.has(id)) throw std::runtime_error("container does not exist");
-  if (errno == ENOENT) throw std::runtime_error("cannot start an already running container");
-  base::throw_errno("open fifo " + store.fifo_path(id));
+  if (errno != ENOENT) base::throw_errno("open fifo " + store.fifo_path(id));
+  throw std::runtime_error(store.has(id) ? "cannot start an already running container" : "container does not exist");
 }
 
 /// Whoever removes the fifo is the one that starts.

@@ -196,6 +196,7 @@ void Store::remove(const std::string& id) {
   validate_container_id(id);
   // First, so that what an interrupted removal leaves is nothing but a name.
   base::remove_if_present(directory(id) + "/state.json");
+  // Mostly there is nothing else but this.
   base::remove_if_present(directory(id) + "/config.json");
   if (::rmdir(directory(id).c_str()) == 0) return;
   std::error_code error;

@@ -71,8 +71,7 @@ struct HostHandles {
 };
 
 base::Fd build_root(const InitContext& context) {
-  const auto* mount_namespace = context.config.linux_.find(NamespaceType::kMount);
-  const bool own = mount_namespace != nullptr && mount_namespace->path.empty();
+  const bool own = context.config.linux_.makes(NamespaceType::kMount);
   base::Fd root = own ? context.mounts.make_root() : base::open_file(context.config.root->path, O_PATH | O_DIRECTORY);
   context.mounts.mount_all(root);
   if (!dev_is_bound(context.config)) make_devices(root, context.config);
@@ -80,8 +79,7 @@ base::Fd build_root(const InitContext& context) {
 }
 
 void enter_root(const InitContext& context, const base::Fd& root) {
-  const auto* mount_namespace = context.config.linux_.find(NamespaceType::kMount);
-  if (mount_namespace != nullptr && mount_namespace->path.empty()) {
+  if (context.config.linux_.makes(NamespaceType::kMount)) {
     change_root(root, context.no_pivot);
     return context.mounts.finish_propagation(root);
   }

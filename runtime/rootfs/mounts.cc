@@ -34,11 +34,6 @@ uint64_t propagation_flags(const std::string& name) {
   return options.propagation.front();
 }
 
-bool makes_user_namespace(const oci::Config& config) {
-  const auto* user = config.linux_.find(oci::NamespaceType::kUser);
-  return user != nullptr && user->path.empty();
-}
-
 /// The user namespace whose maps a mount without maps of its own takes.
 base::Fd user_namespace_for(const oci::Config& config, const oci::Mount& mount) {
   if (!mount.uid_mappings.empty()) return make_user_namespace(mount.uid_mappings, mount.gid_mappings);
@@ -120,7 +115,7 @@ void Mounts::prepare_bind(Entry& entry) const {
     entry.source = clone_mount(mount.source, entry.options.recursive_bind);
   } catch (const base::SystemError& error) {
     // Whoever has no right to mount gets it in a user namespace: the child opens what its user can reach.
-    if (error.code() != EPERM || maps_ids || !makes_user_namespace(config_)) throw;
+    if (error.code() != EPERM || maps_ids || !config_.linux_.makes(oci::NamespaceType::kUser)) throw;
   }
   if (!maps_ids) return;
   try {
@@ -160,8 +155,8 @@ void Mounts::mount_one(const base::Fd& root, Entry& entry) {
   } else if (entry.options.bind) {
     bind(root, entry);
   } else if (type == "cgroup" || type == "cgroup2") {
-    const auto* ns = config_.linux_.find(oci::NamespaceType::kMount);
-    const bool is_copy = ns != nullptr && ns->path.empty();  // of the mount namespace in which we were started
+    // A new mount namespace is a copy of the one in which we were started.
+    const bool is_copy = config_.linux_.makes(oci::NamespaceType::kMount);
     mount_cgroups(is_copy ? CgroupLayout::of_host() : CgroupLayout::detect(), open_target(root, *entry.mount, {}),
                   entry.options, cgroups_, own_cgroup_namespace_);
   } else {

@@ -9,6 +9,7 @@
 #include <filesystem>
 
 #include "base/file.h"
+#include "container/creation.h"
 #include "container/state_json.h"
 #include "container/store.h"
 
@@ -56,6 +57,14 @@ class StoreTest : public ::testing::Test {
 
   std::string root_;
 };
+
+TEST_F(StoreTest, OneThatWasDeletedBeforeItsStartDoesNotExist) {
+  Record record = add("c");
+  record.is_plain = true;
+  Store store(root_);
+  store.remove("c");
+  EXPECT_EQ("container does not exist", error_of([&] { start_created(store, record, ""); }));
+}
 
 TEST_F(StoreTest, WhatIsSavedIsLoaded) {
   const auto saved = add("c1");

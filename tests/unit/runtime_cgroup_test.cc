@@ -1,13 +1,19 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cstdlib>
+#include <filesystem>
+#include <map>
 #include <string>
 #include <vector>
 
+#include "base/error.h"
+#include "base/rollback.h"
 #include "cgroups/cgroup.h"
 #include "cgroups/device_rules.h"
 #include "cgroups/files.h"
 #include "cgroups/layout.h"
+#include "cgroups/v1/v1.h"
 #include "cgroups/v2/v2.h"
 
 namespace berth::runtime {
@@ -23,6 +29,41 @@ constexpr const char* kHybridMounts =
     "28 25 0:23 / /sys/fs/cgroup/pids ro - cgroup cgroup rw,pids\n"
     "29 25 0:24 / /sys/fs/cgroup/unified rw - cgroup2 cgroup2 rw\n";
 constexpr const char* kHybridCgroups = "4:pids:/a\n3:cpu,cpuacct:/batch\n1:name=systemd:/init.scope\n0::/\n";
+
+class V1DirectoriesTest : public ::testing::Test {
+ protected:
+  V1DirectoriesTest() {
+    std::string name = ::testing::TempDir() + "berth-v1-XXXXXX";
+    root_ = ::mkdtemp(name.data());
+  }
+  ~V1DirectoriesTest() override { std::filesystem::remove_all(root_); }
+
+  std::string root_;
+};
+
+TEST_F(V1DirectoriesTest, WhetherAllAreNewIsToldAndWhatIsMadeCanBeUndone) {
+  const std::map<std::string, std::string> paths{
+      {"cpu", root_ + "/cpu/a/b"}, {"cpuacct", root_ + "/cpu/a/b"}, {"pids", root_ + "/pids/b"}};
+  {
+    base::Rollback rollback;
+    EXPECT_TRUE(make_v1_directories(paths, rollback));
+    EXPECT_FALSE(make_v1_directories(paths, rollback));
+    EXPECT_TRUE(std::filesystem::exists(paths.at("pids")));
+  }
+  EXPECT_FALSE(std::filesystem::exists(paths.at("cpu")));
+  EXPECT_FALSE(std::filesystem::exists(paths.at("pids")));
+}
+
+TEST_F(V1DirectoriesTest, ACpusetThatCannotBeFilledIsRemovedAgain) {
+  const std::string directory = root_ + "/c1";
+  {
+    base::Rollback rollback;
+    // There is no cpuset.cpus on this file system.
+    EXPECT_THROW(make_v1_directories({{"cpuset", directory}}, rollback), base::SystemError);
+    EXPECT_TRUE(std::filesystem::exists(directory));
+  }
+  EXPECT_FALSE(std::filesystem::exists(directory));
+}
 
 TEST(CgroupLayoutTest, HybridHostIsV1WithoutItsV2Mount) {
   const auto layout = parse_cgroup_layout(kHybridMounts, kHybridCgroups);

@@ -22,36 +22,35 @@ std::string trimmed(std::string text) {
   return text;
 }
 
-/// False: it was there.
-bool make_directory(const std::string& path) {
-  if (::mkdir(path.c_str(), 0755) == 0) return true;
-  if (errno != EEXIST) base::throw_errno("create directory " + path);
-  return false;
-}
-
 std::string parent_of(const std::string& directory) {
   return directory.substr(0, directory.rfind('/'));
 }
 
-/// A new cpuset is empty and takes no process: it gets what its parent has, level by level. False: it was there.
-bool make_cpuset(const std::string& directory) {
-  const std::string parent = parent_of(directory);
-  bool made = ::mkdir(directory.c_str(), 0755) == 0;
-  if (!made) {
-    if (errno == ENOENT && parent != directory) make_cpuset(parent);
-    made = make_directory(directory);
+/// Makes a directory, after its parent if that is missing. False: it was there.
+bool make_directory(const std::string& path, void (*make_parent)(const std::string&)) {
+  bool made = ::mkdir(path.c_str(), 0755) == 0;
+  if (!made && errno == ENOENT && parent_of(path) != path) {
+    make_parent(parent_of(path));
+    made = ::mkdir(path.c_str(), 0755) == 0;
   }
-  for (const char* file : {"/cpuset.cpus", "/cpuset.mems"}) {
-    if (made || trimmed(base::read_file(directory + file)).empty())
-      base::write_existing(directory + file, base::read_file(parent + file));
-  }
+  if (!made && errno != EEXIST) base::throw_errno("create directory " + path);
   return made;
 }
 
-bool make_with_parents(const std::string& directory) {
-  if (::mkdir(directory.c_str(), 0755) == 0) return true;
-  if (errno == ENOENT) base::make_directories(parent_of(directory), 0755);
-  return make_directory(directory);
+/// A new cpuset is empty and takes no process: it gets what its parent has.
+void fill_cpuset(const std::string& directory, bool is_new) {
+  for (const char* file : {"/cpuset.cpus", "/cpuset.mems"}) {
+    if (is_new || trimmed(base::read_file(directory + file)).empty())
+      base::write_existing(directory + file, base::read_file(parent_of(directory) + file));
+  }
+}
+
+void make_parent_cpuset(const std::string& directory) {
+  fill_cpuset(directory, make_directory(directory, make_parent_cpuset));
+}
+
+void make_parent(const std::string& directory) {
+  base::make_directories(directory, 0755);
 }
 
 class V1Cgroup : public Cgroup {
@@ -179,13 +178,15 @@ bool make_v1_directories(const std::map<std::string, std::string>& paths, base::
   std::set<std::string> made;
   bool all_are_new = true;
   for (const auto& [controller, path] : paths) {
-    if (controller != "cpuset" && made.contains(path)) continue;
-    if (controller == "cpuset" ? make_cpuset(path) : make_with_parents(path)) {
+    const bool is_cpuset = controller == "cpuset";
+    const bool is_new = make_directory(path, is_cpuset ? make_parent_cpuset : make_parent);
+    if (is_new) {
       rollback.add("remove the cgroup", [directory = path] { ::rmdir(directory.c_str()); });
       made.insert(path);
     } else if (!made.contains(path)) {
       all_are_new = false;
     }
+    if (is_cpuset) fill_cpuset(path, is_new);
   }
   return all_are_new;
 }
