@@ -13,6 +13,7 @@
 #include "base/fd.h"
 #include "base/file.h"
 #include "base/json.h"
+#include "base/process.h"
 #include "base/unix_socket.h"
 #include "helper.h"
 
@@ -54,11 +55,8 @@ std::vector<std::string> command_line(const Order& order) {
       check(::fcntl(kReadyFd, F_SETFD, 0), "keep a descriptor");
     else
       check(::dup2(ready.get(), kReadyFd), "keep a descriptor");
-    auto words = command_line(order);
-    std::vector<char*> argv;
-    for (auto& word : words) argv.push_back(word.data());
-    argv.push_back(nullptr);
-    ::execv(order.program.c_str(), argv.data());
+    const auto words = command_line(order);
+    ::execv(order.program.c_str(), base::pointers(words).data());
     base::throw_errno("run " + order.program);
   } catch (const std::exception& error) {
     ::dprintf(log.get(), "%s\n", error.what());

@@ -6,10 +6,13 @@
 #include "plugin.h"
 #include "plugins/multicall/programs.h"
 
+std::unique_ptr<berth::cni::Plugin> berth::multicall::dhcp_plugin() {
+  return std::make_unique<berth::dhcp::DhcpPlugin>();
+}
+
 int berth::multicall::dhcp_main(int argc, char** argv) {
   if (argc > 1 && std::strcmp(argv[1], "daemon") == 0) {
     return berth::dhcp::daemon_main(std::vector<std::string>(argv + 2, argv + argc));
   }
-  berth::dhcp::DhcpPlugin plugin;
-  return berth::cni::run_plugin(plugin);
+  return berth::cni::run_plugin(*dhcp_plugin());
 }

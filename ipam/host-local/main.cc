@@ -77,7 +77,6 @@ class HostLocal : public cni::Plugin {
 }  // namespace
 }  // namespace berth::host_local
 
-int berth::multicall::host_local_main(int, char**) {
-  berth::host_local::HostLocal plugin;
-  return berth::cni::run_plugin(plugin);
+std::unique_ptr<berth::cni::Plugin> berth::multicall::host_local_plugin() {
+  return std::make_unique<berth::host_local::HostLocal>();
 }

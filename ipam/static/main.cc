@@ -40,7 +40,6 @@ class StaticPlugin : public cni::Plugin {
 }  // namespace
 }  // namespace berth::static_ipam
 
-int berth::multicall::static_main(int, char**) {
-  berth::static_ipam::StaticPlugin plugin;
-  return berth::cni::run_plugin(plugin);
+std::unique_ptr<berth::cni::Plugin> berth::multicall::static_plugin() {
+  return std::make_unique<berth::static_ipam::StaticPlugin>();
 }

@@ -68,18 +68,35 @@ void write_existing(const std::string& path, std::string_view data) {
 
 namespace {
 constexpr std::string_view kTemporarySuffix = ".XXXXXX";  // as mkostemp(3) wants it
+
+void fill(const Fd& fd, const std::string& path, std::string_view data, mode_t mode, bool durable) {
+  write_all(fd.get(), data, path);
+  check(::fchmod(fd.get(), mode), "set the mode of", path);
+  if (durable) check(::fsync(fd.get()), "sync", path);
+}
+
+/// Makes a file that has no name until it has its content; false if it exists, or the file system has no such files.
+bool make_whole(const std::string& directory, const std::string& path, std::string_view data, mode_t mode,
+                bool durable) {
+  if (::access(path.c_str(), F_OK) == 0) return false;
+  const Fd fd(::open(directory.empty() ? "." : directory.c_str(), O_TMPFILE | O_WRONLY | O_CLOEXEC, mode));
+  if (!fd) return false;
+  fill(fd, path, data, mode, durable);
+  const std::string unnamed = "/proc/self/fd/" + std::to_string(fd.get());
+  return ::linkat(AT_FDCWD, unnamed.c_str(), AT_FDCWD, path.c_str(), AT_SYMLINK_FOLLOW) == 0;
+}
+
 }  // namespace
 
 void write_file_atomic(const std::string& path, std::string_view data, mode_t mode, bool durable) {
   const auto slash = path.rfind('/');
   const std::string directory = slash == std::string::npos ? "" : path.substr(0, slash + 1);
+  if (make_whole(directory, path, data, mode, durable)) return;
   std::string temporary = directory + "." + path.substr(directory.size()) + std::string(kTemporarySuffix);
   Fd fd(::mkostemp(temporary.data(), O_CLOEXEC));
   if (!fd) throw_errno("create a temporary file for " + path);
   try {
-    write_all(fd.get(), data, path);
-    check(::fchmod(fd.get(), mode), "set the mode of", path);
-    if (durable) check(::fsync(fd.get()), "sync", path);
+    fill(fd, path, data, mode, durable);
     check(::rename(temporary.c_str(), path.c_str()), "rename into place", path);
   } catch (...) {
     ::unlink(temporary.c_str());

@@ -26,8 +26,9 @@ void write_all(int fd, std::string_view data, const std::string& name);
 /// Writes `data` to an existing file (a sysctl, a cgroup file) in one write(2). Throws SystemError "write PATH: …".
 void write_existing(const std::string& path, std::string_view data);
 
-/// Replaces `path` by a file with this content and mode: written beside it, then renamed over it, so that readers and a
-/// crash see the old or the new content and nothing else. With `durable` the data is on disk before the rename.
+/// Replaces `path` by a file with this content and mode. Readers and a crash see the old or the new content and nothing
+/// else: one that exists is written beside it, then renamed over it; a new one has its name last (O_TMPFILE). With
+/// `durable` the data is on disk before the rename.
 void write_file_atomic(const std::string& path, std::string_view data, mode_t mode, bool durable = false);
 
 /// What write_file_atomic has left in a directory if it was killed before it renamed a file. (Or has not renamed yet:

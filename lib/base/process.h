@@ -44,6 +44,9 @@ struct CommandResult {
 /// The calling process' environment, "KEY=VALUE" each.
 std::vector<std::string> own_environment();
 
+/// The words as execve(2) takes them, for as long as they live and stay as they are.
+std::vector<char*> pointers(const std::vector<std::string>& words);
+
 /// Default dispositions and an empty mask, as a program expects them that is to inherit nothing of ours.
 void reset_signals();
 

@@ -43,7 +43,8 @@ class RunningPlugin {
   std::unique_ptr<base::RunningCommand> command_;
 };
 
-/// Starts a plugin and waits for it.
+/// What a plugin answers. One that is part of this very executable is called within this process, unless its time is
+/// limited; any other is started.
 Invocation invoke(const std::string& program, const std::vector<std::string>& env, const std::string& input,
                   std::optional<std::chrono::milliseconds> timeout = std::nullopt);
 

@@ -2,6 +2,11 @@
 
 #include <sys/single_threaded.h>
 #include <sys/stat.h>
+#include <unistd.h>
+
+#include <utility>
+
+#include "base/process.h"
 
 namespace berth::cni {
 
@@ -19,6 +24,20 @@ bool is_this_executable(const std::string& path) {
          own.st_ino == other.st_ino;
 }
 
+/// This process's environment, until it ends, for getenv(3).
+class Environment {
+ public:
+  explicit Environment(const std::vector<std::string>& variables)
+      : pointers_(base::pointers(variables)), own_(std::exchange(environ, pointers_.data())) {}
+  ~Environment() { environ = own_; }
+  Environment(const Environment&) = delete;
+  Environment& operator=(const Environment&) = delete;
+
+ private:
+  std::vector<char*> pointers_;
+  char** own_;
+};
+
 }  // namespace
 
 void set_residents(std::span<const Resident> list) {
@@ -32,6 +51,14 @@ const Resident* find_resident(const std::string& path) {
     if (resident.name == name) return is_this_executable(path) ? &resident : nullptr;
   }
   return nullptr;
+}
+
+std::optional<std::string> call_resident(const std::string& path, const std::vector<std::string>& env,
+                                         const std::string& input) {
+  const auto* resident = find_resident(path);
+  if (resident == nullptr || resident->call == nullptr) return std::nullopt;
+  const Environment environment(env);
+  return resident->call(input);
 }
 
 }  // namespace berth::cni

@@ -2,7 +2,6 @@
 #include "cni/plugin/plugin.h"
 #include "plugins/multicall/programs.h"
 
-int berth::multicall::bandwidth_main(int, char**) {
-  berth::bandwidth::BandwidthPlugin plugin;
-  return berth::cni::run_plugin(plugin);
+std::unique_ptr<berth::cni::Plugin> berth::multicall::bandwidth_plugin() {
+  return std::make_unique<berth::bandwidth::BandwidthPlugin>();
 }

@@ -2,7 +2,6 @@
 #include "cni/plugin/plugin.h"
 #include "plugins/multicall/programs.h"
 
-int berth::multicall::bridge_main(int, char**) {
-  berth::bridge::BridgePlugin plugin;
-  return berth::cni::run_plugin(plugin);
+std::unique_ptr<berth::cni::Plugin> berth::multicall::bridge_plugin() {
+  return std::make_unique<berth::bridge::BridgePlugin>();
 }

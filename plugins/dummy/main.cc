@@ -2,7 +2,6 @@
 #include "dummy/dummy.h"
 #include "plugins/multicall/programs.h"
 
-int berth::multicall::dummy_main(int, char**) {
-  berth::dummy::DummyPlugin plugin;
-  return berth::cni::run_plugin(plugin);
+std::unique_ptr<berth::cni::Plugin> berth::multicall::dummy_plugin() {
+  return std::make_unique<berth::dummy::DummyPlugin>();
 }

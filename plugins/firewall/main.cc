@@ -2,7 +2,6 @@
 #include "plugins/firewall/firewall_plugin.h"
 #include "plugins/multicall/programs.h"
 
-int berth::multicall::firewall_main(int, char**) {
-  berth::firewall_plugin::FirewallPlugin plugin;
-  return berth::cni::run_plugin(plugin);
+std::unique_ptr<berth::cni::Plugin> berth::multicall::firewall_plugin() {
+  return std::make_unique<berth::firewall_plugin::FirewallPlugin>();
 }

@@ -2,7 +2,6 @@
 #include "flannel/flannel.h"
 #include "plugins/multicall/programs.h"
 
-int berth::multicall::flannel_main(int, char**) {
-  berth::flannel::FlannelPlugin plugin;
-  return berth::cni::run_plugin(plugin);
+std::unique_ptr<berth::cni::Plugin> berth::multicall::flannel_plugin() {
+  return std::make_unique<berth::flannel::FlannelPlugin>();
 }

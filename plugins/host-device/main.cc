@@ -2,7 +2,6 @@
 #include "host-device/host_device.h"
 #include "plugins/multicall/programs.h"
 
-int berth::multicall::host_device_main(int, char**) {
-  berth::host_device::HostDevicePlugin plugin;
-  return berth::cni::run_plugin(plugin);
+std::unique_ptr<berth::cni::Plugin> berth::multicall::host_device_plugin() {
+  return std::make_unique<berth::host_device::HostDevicePlugin>();
 }

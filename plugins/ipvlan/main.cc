@@ -2,7 +2,6 @@
 #include "ipvlan/ipvlan.h"
 #include "plugins/multicall/programs.h"
 
-int berth::multicall::ipvlan_main(int, char**) {
-  berth::ipvlan::IpvlanPlugin plugin;
-  return berth::cni::run_plugin(plugin);
+std::unique_ptr<berth::cni::Plugin> berth::multicall::ipvlan_plugin() {
+  return std::make_unique<berth::ipvlan::IpvlanPlugin>();
 }

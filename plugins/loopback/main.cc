@@ -2,7 +2,6 @@
 #include "loopback/loopback.h"
 #include "plugins/multicall/programs.h"
 
-int berth::multicall::loopback_main(int, char**) {
-  berth::loopback::LoopbackPlugin plugin;
-  return berth::cni::run_plugin(plugin);
+std::unique_ptr<berth::cni::Plugin> berth::multicall::loopback_plugin() {
+  return std::make_unique<berth::loopback::LoopbackPlugin>();
 }

@@ -2,7 +2,6 @@
 #include "macvlan/macvlan.h"
 #include "plugins/multicall/programs.h"
 
-int berth::multicall::macvlan_main(int, char**) {
-  berth::macvlan::MacvlanPlugin plugin;
-  return berth::cni::run_plugin(plugin);
+std::unique_ptr<berth::cni::Plugin> berth::multicall::macvlan_plugin() {
+  return std::make_unique<berth::macvlan::MacvlanPlugin>();
 }

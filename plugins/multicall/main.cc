@@ -1,6 +1,6 @@
 // One executable under many names (hard links): it is the program whose name it was started by. One file is loaded once
 // however many of the plugins run, and takes a seventh of the room; and a plugin, cnitool or cni-hook that runs another
-// one needs no new start for it (cni/resident.h).
+// one calls it in its own process (cni/resident.h).
 
 #include "plugins/multicall/programs.h"
 
@@ -16,29 +16,39 @@
 namespace berth::multicall {
 namespace {
 
+template <MakePlugin make>
+int run_plugin(int, char**) {
+  return cni::run_plugin(*make());
+}
+
+template <MakePlugin make>
+std::string call(const std::string& input) {
+  return cni::call_plugin(*make(), input);
+}
+
 constexpr cni::Resident kPrograms[] = {
-    {"bandwidth", bandwidth_main},
-    {"bridge", bridge_main},
+    {"bandwidth", run_plugin<bandwidth_plugin>, call<bandwidth_plugin>},
+    {"bridge", run_plugin<bridge_plugin>, call<bridge_plugin>},
     {"cni-hook", cni_hook_main},
     {"cnitool", cnitool_main},
-    {"dhcp", dhcp_main},
-    {"dummy", dummy_main},
-    {"firewall", firewall_main},
-    {"flannel", flannel_main},
-    {"host-device", host_device_main},
-    {"host-local", host_local_main},
-    {"ipvlan", ipvlan_main},
-    {"loopback", loopback_main},
-    {"macvlan", macvlan_main},
-    {"portmap", portmap_main},
-    {"ptp", ptp_main},
-    {"sbr", sbr_main},
-    {"static", static_main},
-    {"tap", tap_main},
-    {"tuning", tuning_main},
+    {"dhcp", dhcp_main, call<dhcp_plugin>},
+    {"dummy", run_plugin<dummy_plugin>, call<dummy_plugin>},
+    {"firewall", run_plugin<firewall_plugin>, call<firewall_plugin>},
+    {"flannel", run_plugin<flannel_plugin>, call<flannel_plugin>},
+    {"host-device", run_plugin<host_device_plugin>, call<host_device_plugin>},
+    {"host-local", run_plugin<host_local_plugin>, call<host_local_plugin>},
+    {"ipvlan", run_plugin<ipvlan_plugin>, call<ipvlan_plugin>},
+    {"loopback", run_plugin<loopback_plugin>, call<loopback_plugin>},
+    {"macvlan", run_plugin<macvlan_plugin>, call<macvlan_plugin>},
+    {"portmap", run_plugin<portmap_plugin>, call<portmap_plugin>},
+    {"ptp", run_plugin<ptp_plugin>, call<ptp_plugin>},
+    {"sbr", run_plugin<sbr_plugin>, call<sbr_plugin>},
+    {"static", run_plugin<static_plugin>, call<static_plugin>},
+    {"tap", tap_main, call<tap_plugin>},
+    {"tuning", run_plugin<tuning_plugin>, call<tuning_plugin>},
     {"user-network-hook", user_network_hook_main},
-    {"vlan", vlan_main},
-    {"vrf", vrf_main},
+    {"vlan", run_plugin<vlan_plugin>, call<vlan_plugin>},
+    {"vrf", run_plugin<vrf_plugin>, call<vrf_plugin>},
 };
 
 std::string_view name_in(std::string_view path) {

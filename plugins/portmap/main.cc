@@ -2,7 +2,6 @@
 #include "plugins/multicall/programs.h"
 #include "portmap/portmap.h"
 
-int berth::multicall::portmap_main(int, char**) {
-  berth::portmap::PortmapPlugin plugin;
-  return berth::cni::run_plugin(plugin);
+std::unique_ptr<berth::cni::Plugin> berth::multicall::portmap_plugin() {
+  return std::make_unique<berth::portmap::PortmapPlugin>();
 }

@@ -2,7 +2,6 @@
 #include "plugins/multicall/programs.h"
 #include "ptp/ptp.h"
 
-int berth::multicall::ptp_main(int, char**) {
-  berth::ptp::PtpPlugin plugin;
-  return berth::cni::run_plugin(plugin);
+std::unique_ptr<berth::cni::Plugin> berth::multicall::ptp_plugin() {
+  return std::make_unique<berth::ptp::PtpPlugin>();
 }

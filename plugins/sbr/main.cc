@@ -2,7 +2,6 @@
 #include "plugins/multicall/programs.h"
 #include "sbr/sbr.h"
 
-int berth::multicall::sbr_main(int, char**) {
-  berth::sbr::SbrPlugin plugin;
-  return berth::cni::run_plugin(plugin);
+std::unique_ptr<berth::cni::Plugin> berth::multicall::sbr_plugin() {
+  return std::make_unique<berth::sbr::SbrPlugin>();
 }

@@ -2,7 +2,6 @@
 #include "plugins/multicall/programs.h"
 #include "tuning/tuning.h"
 
-int berth::multicall::tuning_main(int, char**) {
-  berth::tuning::TuningPlugin plugin;
-  return berth::cni::run_plugin(plugin);
+std::unique_ptr<berth::cni::Plugin> berth::multicall::tuning_plugin() {
+  return std::make_unique<berth::tuning::TuningPlugin>();
 }

@@ -2,7 +2,6 @@
 #include "plugins/multicall/programs.h"
 #include "vlan/vlan.h"
 
-int berth::multicall::vlan_main(int, char**) {
-  berth::vlan::VlanPlugin plugin;
-  return berth::cni::run_plugin(plugin);
+std::unique_ptr<berth::cni::Plugin> berth::multicall::vlan_plugin() {
+  return std::make_unique<berth::vlan::VlanPlugin>();
 }

@@ -2,7 +2,6 @@
 #include "plugins/multicall/programs.h"
 #include "vrf/vrf.h"
 
-int berth::multicall::vrf_main(int, char**) {
-  berth::vrf::VrfPlugin plugin;
-  return berth::cni::run_plugin(plugin);
+std::unique_ptr<berth::cni::Plugin> berth::multicall::vrf_plugin() {
+  return std::make_unique<berth::vrf::VrfPlugin>();
 }

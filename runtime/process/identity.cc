@@ -16,6 +16,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/process.h"
 #include "process/exec_failure.h"
 #include "rootfs/paths.h"
 #include "security/capabilities.h"
@@ -96,13 +97,6 @@ std::string home_of(uid_t uid) {
     start = end + 1;
   }
   return "/";
-}
-
-std::vector<char*> pointers(const std::vector<std::string>& words) {
-  std::vector<char*> result;
-  for (const auto& word : words) result.push_back(const_cast<char*>(word.c_str()));
-  result.push_back(nullptr);
-  return result;
 }
 
 }  // namespace
@@ -187,7 +181,7 @@ void close_on_exec_from(int first) {
 }
 
 void execute(const std::string& program, const std::vector<std::string>& args, const std::vector<std::string>& env) {
-  ::execve(program.c_str(), pointers(args).data(), pointers(env).data());
+  ::execve(program.c_str(), base::pointers(args).data(), base::pointers(env).data());
   const int error = errno;
   throw base::SystemError("exec " + program, error, explain_exec_failure(program, error));
 }

@@ -87,6 +87,34 @@ TEST_F(BridgeTest, DelRemovesTheHostsEndOfANamespaceThatIsOutOfReach) {
   EXPECT_FALSE(Netlink::here().find_link(veth));
 }
 
+TEST_F(BridgeTest, DelFindsTheHostsEndWithoutNamespaceAndPreviousResult) {
+  const auto plain = config_;
+  add();
+  const auto veth = port().name;
+  config_ = plain;
+  expect_ok("DEL", {{"CNI_NETNS", ""}, {"CNI_CONTAINERID", "another"}});
+  EXPECT_TRUE(Netlink::here().find_link(veth)) << "another's";
+  expect_ok("DEL", {{"CNI_NETNS", ""}});
+  EXPECT_FALSE(Netlink::here().find_link(veth));
+}
+
+TEST_F(BridgeTest, ANameThatIsTakenOnTheHostIsLeftToWhoHasIt) {
+  const auto plain = config_;
+  add();
+  const auto taken = port().name;
+  expect_ok("DEL");
+  config_ = plain;
+  must_run({"ip", "link", "add", taken, "type", "veth", "peer", "name", "peer"});
+  must_run({"ip", "link", "set", taken, "alias", "mine"});
+  add();
+  EXPECT_NE(taken, port().name);
+  const auto veth = port().name;
+  config_ = plain;
+  expect_ok("DEL", {{"CNI_NETNS", ""}});
+  EXPECT_FALSE(Netlink::here().find_link(veth));
+  EXPECT_TRUE(Netlink::here().find_link(taken));
+}
+
 TEST_F(BridgeTest, CheckNeedsThePreviousResult) {
   add();
   config_.erase("prevResult");

@@ -47,6 +47,22 @@ class FlannelKilledTest : public FlanneldHost {
     config_.erase("cni.dev/valid-attachments");
   }
 
+  /// Delegates that run in processes of their own.
+  std::string own_processes() const { return copies_of({"bridge", "host-local"}, scratch() + "/copies"); }
+
+  void expect_interruptible_with(const std::string& plugins) const {
+    const auto points = interrupt_everywhere(program("ADD", "eth0", plugins), [&](const Killed& add) {
+      if (add.exit_status == 0) {  // too late
+        expect_ok("DEL");
+      } else if (add.exit_status) {
+        EXPECT_THAT(add.output, HasSubstr("interrupted by SIGTERM")) << add.at;
+        EXPECT_EQ(11, Json::parse(add.output)["code"]) << add.at;
+      }
+      expect_nothing_left(add.at);
+    });
+    EXPECT_GT(points, 3);
+  }
+
   std::string before_;
 };
 
@@ -71,10 +87,11 @@ TEST_F(FlannelKilledTest, GarbageCollectionRemovesWhatAKilledAddHasLeft) {
 }
 
 TEST_F(FlannelKilledTest, DelRemovesWhatIsLeftOfOneThatWasKilledWhileTheDelegateWorked) {
+  const auto plugins = own_processes();
   // Until three of them in a row come too late.
   int too_late = 0;
   for (int round = 0; too_late < 3 && round < 100 && !HasFailure(); ++round) {
-    const auto add = kill_after(program("ADD"), std::chrono::microseconds(300) * round);
+    const auto add = kill_after(program("ADD", "eth0", plugins), std::chrono::microseconds(300) * round);
     too_late = add.killed ? 0 : too_late + 1;
     expect_ok("DEL");
     expect_nothing_left(add.at);
@@ -95,16 +112,11 @@ TEST_F(FlannelKilledTest, ADelegateThatGoesOnDoesNotOvertakeTheDelThatFollows) {
 }
 
 TEST_F(FlannelKilledTest, AnInterruptedAddLeavesNothing) {
-  const auto points = interrupt_everywhere(program("ADD"), [&](const Killed& add) {
-    if (add.exit_status == 0) {  // too late
-      expect_ok("DEL");
-    } else if (add.exit_status) {
-      EXPECT_THAT(add.output, HasSubstr("interrupted by SIGTERM")) << add.at;
-      EXPECT_EQ(11, Json::parse(add.output)["code"]) << add.at;
-    }
-    expect_nothing_left(add.at);
-  });
-  EXPECT_GT(points, 3);
+  expect_interruptible_with(built_directory());
+}
+
+TEST_F(FlannelKilledTest, AnInterruptionIsPassedOnToADelegateInAProcessOfItsOwn) {
+  expect_interruptible_with(own_processes());
 }
 
 TEST_F(FlannelKilledTest, TheNextDelFinishesWhatAKilledOneHasBegun) {

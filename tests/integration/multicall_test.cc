@@ -33,13 +33,9 @@ TEST_F(MulticallTest, AnUnknownNameIsAnErrorThatNamesTheKnownOnes) {
   EXPECT_THAT(result.error, HasSubstr(" bridge "));
 }
 
-/// What is forked in one case is executed in the other.
+/// What is called in one case is executed in the other.
 TEST_F(MulticallTest, CopiesOfItWorkAsLinksDo) {
-  const std::string copies = scratch() + "/plugins";
-  std::filesystem::create_directory(copies);
-  for (const char* plugin : {"bridge", "host-local", "portmap"}) {
-    std::filesystem::copy_file(built(plugin), copies + "/" + plugin);
-  }
+  const auto copies = copies_of({"bridge", "host-local", "portmap"}, scratch() + "/plugins");
   write("net.d/web.conflist", web_conflist("web", "br0", "10.12.0.0/24", "/run/leases"));
   use_legacy_iptables();
   NamedNetNs box("box");

@@ -6,6 +6,8 @@
 #include "support/cni.h"
 #include "support/killed_container.h"
 #include "support/orphans.h"
+#include "support/programs.h"
+#include "support/sandbox.h"
 
 namespace berth::test {
 namespace {
@@ -38,6 +40,29 @@ class NetworkKilledTest : public KilledContainer {
 
 TEST_F(NetworkKilledTest, Create) {
   EXPECT_GT(kill_everywhere(berth_command(create_), [&](const Killed& killed) { expect_deletable(killed); }), 20);
+}
+
+/// By hand, without a container: all plugins work in cnitool's own process.
+TEST_F(NetworkKilledTest, CnitoolAdd) {
+  NamedNetNs box("box");
+  const auto before = host_state();
+  Program add({built("cnitool"), "add", "web", box.path()});
+  add.env = {
+      {"CNI_PATH", built_directory()}, {"NETCONFPATH", scratch() + "/net.d"}, {"CAP_ARGS", published({{8080, 80}})}};
+  auto del = add;
+  del.argv[1] = "del";
+  const auto with = [](const Program& program) {
+    RunOptions options;
+    options.env = program.env;
+    return options;
+  };
+  const auto expect_removable = [&](const Killed& killed) {
+    must_run(del.argv, with(del));
+    EXPECT_EQ(before, host_state()) << killed.at;
+  };
+  EXPECT_GT(kill_everywhere(add, expect_removable), 20);
+  EXPECT_GT(interrupt_everywhere(add, expect_removable), 20);
+  EXPECT_GT(kill_everywhere(del, expect_removable, [&] { must_run(add.argv, with(add)); }), 20);
 }
 
 TEST_F(NetworkKilledTest, CreateWhileItsHookWorks) {

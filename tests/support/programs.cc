@@ -3,6 +3,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <filesystem>
 #include <stdexcept>
 #include <thread>
 
@@ -16,6 +17,11 @@ std::string built_directory() {
 }
 std::string built(const std::string& name) {
   return built_directory() + "/" + name;
+}
+std::string copies_of(const std::vector<std::string>& names, const std::string& directory) {
+  std::filesystem::create_directory(directory);
+  for (const auto& name : names) std::filesystem::copy_file(built(name), directory + "/" + name);
+  return directory;
 }
 std::string test_program(const std::string& name) {
   return std::string(BERTH_TEST_BIN) + "/../tests/bin/" + name;

@@ -14,6 +14,8 @@ namespace berth::test {
 std::string built(const std::string& name);
 /// The directory of all built executables, usable as CNI_PATH.
 std::string built_directory();
+/// Makes a CNI_PATH of copies of these executables: what is found there is started, not called in its caller's process.
+std::string copies_of(const std::vector<std::string>& names, const std::string& directory);
 /// A helper program of the tests (tests/support/programs/NAME.cc).
 std::string test_program(const std::string& name);
 /// Where Debian's containernetworking-plugins are, or "" if the package is missing.

@@ -1,4 +1,5 @@
-// Programs that are part of the calling executable: found by what file a path is, and run in a fork.
+// Programs that are part of the calling executable: found by what file a path is, and called in this process, or run in
+// a fork.
 
 #include "cni/resident.h"
 
@@ -53,8 +54,27 @@ int crash(int, char**) {
   ::abort();
 }
 
-constexpr std::array<Resident, 4> kResidents{
-    {{"describe", describe}, {"fail", fail}, {"sleep", sleep_long}, {"crash", crash}}};
+int not_called(int, char**) {
+  return 3;
+}
+
+/// Says what process it is in, and what it was given.
+std::string call(const std::string& input) {
+  std::string text = std::to_string(::getpid()) + " " + input;
+  for (char** entry = environ; *entry != nullptr; ++entry) text += " " + std::string(*entry);
+  return text;
+}
+
+std::string fail_called(const std::string&) {
+  throw Error(Code::kTryAgainLater, "later");
+}
+
+constexpr std::array<Resident, 6> kResidents{{{"describe", describe},
+                                              {"fail", fail},
+                                              {"sleep", sleep_long},
+                                              {"crash", crash},
+                                              {"plugin", not_called, call},
+                                              {"failing-plugin", not_called, fail_called}}};
 
 /// A directory with hard links of this test's own executable.
 class ResidentTest : public ::testing::Test {
@@ -111,6 +131,24 @@ TEST_F(ResidentTest, RunsAsIfItHadBeenExecuted) {
           "\nthe input\nCNI_COMMAND=ADD\nA=b\ngroup leader: 1\ncomm: describe\ndescriptors: 3\nSIGTERM: default\n",
       answer.output);
   ::signal(SIGTERM, SIG_DFL);
+}
+
+TEST_F(ResidentTest, APluginIsCalledInThisProcessWithItsOwnEnvironment) {
+  char** const environment = environ;
+  const std::string pid = std::to_string(::getpid());
+  EXPECT_EQ(pid + " the input A=b C=d", invoke(path("plugin"), {"A=b", "C=d"}, "the input").output);
+  EXPECT_EQ(environment, environ);
+  EXPECT_THROW(invoke(path("failing-plugin"), {"A=b"}, ""), Error);
+  EXPECT_EQ(environment, environ);
+}
+
+TEST_F(ResidentTest, APluginWhoseTimeIsLimitedHasAProcessOfItsOwn) {
+  try {
+    invoke(path("plugin"), {}, "", std::chrono::seconds(60));
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_THAT(error.msg(), HasSubstr("exit status 3"));
+  }
 }
 
 TEST_F(ResidentTest, InputMayBeLongerThanAPipeHolds) {

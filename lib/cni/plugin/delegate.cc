@@ -7,6 +7,7 @@
 #include "cni/error.h"
 #include "cni/invoke.h"
 #include "cni/plugin/plugin.h"
+#include "cni/resident.h"
 
 namespace berth::cni {
 
@@ -50,8 +51,18 @@ Call::Call(const Request& request, const std::string& type, const char* command,
            std::map<std::string, std::string> env) {
   env["CNI_COMMAND"] = command;
   const auto program = find_plugin(type, request.path());
+  const auto environment = environment_with(env);
+  try {
+    if (auto output = call_resident(program, environment, input)) {
+      output_ = std::move(*output);
+      return;
+    }
+  } catch (const Error&) {
+    failure_ = std::current_exception();
+    return;
+  }
   // Not for DEL: that is what an interrupted ADD needs to finish.
-  running_ = std::make_unique<Running>(program, environment_with(env), input, env["CNI_COMMAND"] == "ADD");
+  running_ = std::make_unique<Running>(program, environment, input, env["CNI_COMMAND"] == "ADD");
 }
 
 Call::~Call() = default;

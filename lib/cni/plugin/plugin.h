@@ -2,6 +2,7 @@
 
 #include <sys/types.h>
 
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -35,6 +36,11 @@ class Plugin {
 /// before ADD and DEL act, the plugin's own namespace given as CNI_NETNS. SIGTERM and SIGINT during ADD end it as an
 /// exception would (see throw_if_interrupted), so that its Rollback runs.
 int run_plugin(Plugin& plugin);
+
+/// What run_plugin would print, for a caller within this process (Resident::call); an error object is thrown as the
+/// Error that it is. Signals are the caller's own again afterwards: SIGTERM and SIGINT during an ADD that was done all
+/// the same come after it.
+std::string call_plugin(Plugin& plugin, const std::string& input);
 
 /// SIGTERM or SIGINT has come.
 bool is_interrupted();

@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <array>
 #include <cstdio>
 #include <cstdlib>
 
@@ -15,6 +16,8 @@
 namespace berth::cni {
 
 namespace {
+
+constexpr std::array<int, 2> kInterruptions{SIGTERM, SIGINT};
 
 volatile sig_atomic_t interrupted_by = 0;
 volatile sig_atomic_t delegates_group = 0;  // 0: none runs
@@ -28,8 +31,7 @@ void remember_signal(int signal) {
 void catch_interruptions() {
   struct sigaction action {};
   action.sa_handler = remember_signal;
-  ::sigaction(SIGTERM, &action, nullptr);
-  ::sigaction(SIGINT, &action, nullptr);
+  for (const int signal : kInterruptions) ::sigaction(signal, &action, nullptr);
 }
 
 std::string environment(const char* name) {
@@ -49,11 +51,11 @@ std::string version_for_errors(const std::string& input, const Plugin& plugin) {
   return plugin.versions().back();
 }
 
-void print_supported_versions(const std::string& input, const Plugin& plugin) {
+std::string supported_versions(const std::string& input, const Plugin& plugin) {
   base::Json answer;
   answer["cniVersion"] = version_for_errors(input, plugin);
   answer["supportedVersions"] = plugin.versions();
-  base::write_all(STDOUT_FILENO, answer.dump() + "\n", "stdout");
+  return answer.dump() + "\n";
 }
 
 /// CNI_NETNS must not be where the plugin itself runs. A path that cannot be opened is for the command to judge.
@@ -76,18 +78,17 @@ void require_version(const Request& request, const char* minimum) {
   }
 }
 
-void add(Plugin& plugin, const Request& request) {
+std::string add(Plugin& plugin, const Request& request) {
   refuse_own_namespace(request.netns());
   catch_interruptions();
-  const Result result = plugin.add(request);
-  base::write_all(STDOUT_FILENO, result.to_json(request.version()).dump(4), "stdout");
+  return plugin.add(request).to_json(request.version()).dump(4);
 }
 
-void perform(Plugin& plugin, const Request& request) {
+/// What is to be printed; nothing unless it is an ADD.
+std::string perform(Plugin& plugin, const Request& request) {
   const std::string& command = request.command();
-  if (command == "ADD") {
-    add(plugin, request);
-  } else if (command == "DEL") {
+  if (command == "ADD") return add(plugin, request);
+  if (command == "DEL") {
     refuse_own_namespace(request.netns());
     plugin.del(request);
   } else if (command == "CHECK") {
@@ -103,6 +104,7 @@ void perform(Plugin& plugin, const Request& request) {
   } else {
     throw Error(Code::kInvalidEnvironment, "unknown CNI_COMMAND: " + command);
   }
+  return {};
 }
 
 void print_about(const Plugin& plugin) {
@@ -120,14 +122,19 @@ std::string read_input() {
   }
 }
 
-/// Runs the command; whatever it throws becomes the protocol's error.
-void perform_or_throw_error(Plugin& plugin, const std::string& input) {
+void print(const std::string& output) {
   try {
-    if (environment("CNI_COMMAND") == "VERSION") {
-      print_supported_versions(input, plugin);
-    } else {
-      perform(plugin, Request::parse(input, plugin.versions()));
-    }
+    base::write_all(STDOUT_FILENO, output, "stdout");
+  } catch (const std::exception& error) {
+    throw Error(Code::kInternal, error.what());
+  }
+}
+
+/// Runs the command, and returns what is to be printed; whatever it throws becomes the protocol's error.
+std::string perform_or_throw_error(Plugin& plugin, const std::string& input) {
+  try {
+    if (environment("CNI_COMMAND") == "VERSION") return supported_versions(input, plugin);
+    return perform(plugin, Request::parse(input, plugin.versions()));
   } catch (const Error&) {
     throw;
   } catch (const base::JsonError& error) {
@@ -136,6 +143,29 @@ void perform_or_throw_error(Plugin& plugin, const std::string& input) {
     throw Error(Code::kInternal, error.what());
   }
 }
+
+/// The signals that interrupt a call within a process, which may itself be a plugin's at ADD: what has interrupted that
+/// one does not interrupt this call, be it the DEL that undoes it; what interrupts this call interrupts that one, too.
+class OwnInterruptions {
+ public:
+  OwnInterruptions() : outer_(interrupted_by) {
+    interrupted_by = 0;
+    for (size_t i = 0; i < kInterruptions.size(); ++i) ::sigaction(kInterruptions[i], nullptr, &actions_[i]);
+  }
+
+  /// The caller gets a signal that has come, unless the error that the call ends with has told it.
+  void end(bool failed) {
+    for (size_t i = 0; i < kInterruptions.size(); ++i) ::sigaction(kInterruptions[i], &actions_[i], nullptr);
+    const sig_atomic_t came = interrupted_by;
+    interrupted_by = outer_;
+    const bool is_within_add = actions_[0].sa_handler == remember_signal;
+    if (came != 0 && (is_within_add || !failed)) ::raise(came);
+  }
+
+ private:
+  sig_atomic_t outer_;
+  std::array<struct sigaction, kInterruptions.size()> actions_{};
+};
 
 }  // namespace
 
@@ -166,13 +196,25 @@ int run_plugin(Plugin& plugin) {
   std::string input;
   try {
     input = read_input();
-    perform_or_throw_error(plugin, input);
+    print(perform_or_throw_error(plugin, input));
     return 0;
   } catch (const Error& error) {
     const std::string object = error.to_json(version_for_errors(input, plugin));
     std::fwrite(object.data(), 1, object.size(), stdout);
     std::fflush(stdout);
     return 1;
+  }
+}
+
+std::string call_plugin(Plugin& plugin, const std::string& input) {
+  OwnInterruptions interruptions;
+  try {
+    std::string output = perform_or_throw_error(plugin, input);
+    interruptions.end(false);
+    return output;
+  } catch (const Error&) {
+    interruptions.end(true);
+    throw;
   }
 }
 

@@ -3,6 +3,7 @@
 #include <cerrno>
 #include <memory>
 
+#include "base/encode.h"
 #include "base/error.h"
 #include "base/rollback.h"
 #include "cni/error.h"
@@ -15,10 +16,17 @@ namespace berth::cni::veth {
 namespace {
 
 constexpr int kAttempts = 10;
+constexpr size_t kDigits = 8;
 constexpr const char* kKind = "veth";
 constexpr const char* kAlias = "cni-veth";
 
-/// False if the random name was taken.
+/// The name of the host's end, in the reference plugins' shape; `attempt` is for one that is taken.
+std::string name_of(const Request& request, int attempt) {
+  const std::string owner = owner_alias::of(kAlias, request) + " " + std::to_string(attempt);
+  return "veth" + base::sha512_hex(owner).substr(0, kDigits);
+}
+
+/// False if the name on the host was taken.
 bool try_create(net::Netlink& host, const net::NetNs& container, const net::VethPair& pair) {
   try {
     host.create_veth(pair);
@@ -31,10 +39,16 @@ bool try_create(net::Netlink& host, const net::NetNs& container, const net::Veth
   return false;
 }
 
-/// The host's end of an attachment whose namespace cannot be reached any more, but may still be alive.
+/// The host's end of an attachment whose namespace cannot be reached any more, but may still be alive: by its own name,
+/// also if an ADD was killed before it had its alias, and by the one that prevResult has.
 void delete_host_end(const Request& request) {
-  if (!request.previous()) return;
   auto host = net::Netlink::here();
+  const std::string alias = owner_alias::of(kAlias, request);
+  for (int attempt = 0; attempt < kAttempts; ++attempt) {
+    const auto link = host.find_link(name_of(request, attempt));
+    if (link && link->kind == kKind && (link->alias.empty() || link->alias == alias)) host.delete_link(link->index);
+  }
+  if (!request.previous()) return;
   for (const auto& recorded : request.previous()->interfaces) {
     if (!recorded.sandbox.empty() || !recorded.name.starts_with("veth")) continue;
     const auto link = host.find_link(recorded.name);
@@ -50,7 +64,7 @@ std::string create(net::Netlink& host, const net::NetNs& container, const Reques
   pair.far.name = request.ifname();
   pair.far.netns = &container;
   for (int attempt = 0; attempt < kAttempts; ++attempt) {
-    pair.near.name = net::random_veth_name();
+    pair.near.name = name_of(request, attempt);
     if (!try_create(host, container, pair)) continue;
     base::Rollback rollback;
     rollback.add("delete link " + pair.near.name, [&] { host.delete_link(pair.near.name); });
@@ -59,7 +73,7 @@ std::string create(net::Netlink& host, const net::NetNs& container, const Reques
     rollback.dismiss();
     return pair.near.name;
   }
-  throw Error(Code::kInternal, "no random name for the host's end of the veth is free");
+  throw Error(Code::kInternal, "no name for the host's end of the veth is free");
 }
 
 std::function<void()> begin_removal(const Request& request) {
