@@ -17,11 +17,16 @@ std::span<const Resident>& residents() {
   return list;
 }
 
+/// Device and inode of a file; nullopt if there is none.
+std::optional<std::pair<dev_t, ino_t>> identity_of(const char* path) {
+  struct stat status {};
+  if (::stat(path, &status) != 0) return std::nullopt;
+  return std::pair(status.st_dev, status.st_ino);
+}
+
 bool is_this_executable(const std::string& path) {
-  struct stat own {};
-  struct stat other {};
-  return ::stat("/proc/self/exe", &own) == 0 && ::stat(path.c_str(), &other) == 0 && own.st_dev == other.st_dev &&
-         own.st_ino == other.st_ino;
+  static const auto kOwn = identity_of("/proc/self/exe");
+  return kOwn && kOwn == identity_of(path.c_str());
 }
 
 /// This process's environment, until it ends, for getenv(3).

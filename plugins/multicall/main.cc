@@ -4,6 +4,7 @@
 
 #include "plugins/multicall/programs.h"
 
+#include <malloc.h>
 #include <unistd.h>
 
 #include <array>
@@ -62,7 +63,11 @@ const cni::Resident* find(std::string_view name) {
   return nullptr;
 }
 
+/// More than an ADD needs: the heap neither grows nor shrinks step by step.
+constexpr int kHeapAtOnce = 1 << 20;
+
 int run(int argc, char** argv) {
+  ::mallopt(M_TOP_PAD, kHeapAtOnce);
   cni::set_residents(kPrograms);
   const std::string_view called = name_in(argc > 0 ? argv[0] : "");
   const cni::Resident* program = find(called);

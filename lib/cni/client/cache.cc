@@ -4,6 +4,7 @@
 #include <stdexcept>
 
 #include "base/encode.h"
+#include "base/error.h"
 #include "base/file.h"
 #include "base/json.h"
 
@@ -52,6 +53,15 @@ std::optional<Client::Cached> try_parse(const std::string& text) {
   }
 }
 
+/// Nothing, too, if it cannot be read.
+std::optional<std::string> read_text(const std::string& path) {
+  try {
+    return base::read_if_present(path);
+  } catch (const base::SystemError&) {
+    return std::nullopt;
+  }
+}
+
 /// Before 2019 the file was the bare result object.
 std::optional<Client::Cached> try_parse_bare_result(const std::string& text) {
   try {
@@ -88,14 +98,10 @@ void write(const std::string& cache_directory, const NetworkList& list, const At
 
 std::optional<Client::Cached> read(const std::string& cache_directory, const std::string& network,
                                    const std::string& container_id, const std::string& ifname) {
-  std::string text;
-  try {
-    text = base::read_file(path_of(cache_directory, network, container_id, ifname));
-  } catch (const std::exception&) {
-    return std::nullopt;
-  }
-  auto entry = try_parse(text);
-  if (!entry && (entry = try_parse_bare_result(text))) {
+  const auto text = read_text(path_of(cache_directory, network, container_id, ifname));
+  if (!text) return std::nullopt;
+  auto entry = try_parse(*text);
+  if (!entry && (entry = try_parse_bare_result(*text))) {
     entry->network = network;
     entry->attachment.container_id = container_id;
     entry->attachment.ifname = ifname;
