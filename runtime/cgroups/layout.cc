@@ -45,6 +45,11 @@ bool parse_line(const std::string& line, MountLine& parsed) {
   return true;
 }
 
+/// What is mounted at a path, or below it, is not seen any more once something else is mounted there.
+bool is_hidden_by(const std::string& mount_point, const std::string& later) {
+  return mount_point == later || mount_point.starts_with(later == "/" ? later : later + "/");
+}
+
 }  // namespace
 
 std::map<std::string, std::string> parse_process_cgroups(const std::string& text) {
@@ -68,6 +73,9 @@ CgroupLayout parse_cgroup_layout(const std::string& mountinfo, const std::string
   for (const auto& line : base::split(mountinfo, '\n')) {
     MountLine mount;
     if (!parse_line(line, mount)) continue;
+    std::erase_if(layout.hierarchies,
+                  [&](const Hierarchy& other) { return is_hidden_by(other.mount_point, mount.mount_point); });
+    if (is_hidden_by(unified.mount_point, mount.mount_point)) unified = {};
     if (mount.type == "cgroup2" && unified.mount_point.empty()) unified = mount;
     if (mount.type != "cgroup") continue;
     Hierarchy hierarchy;

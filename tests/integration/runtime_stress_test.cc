@@ -6,11 +6,13 @@
 #include <atomic>
 #include <functional>
 #include <mutex>
+#include <optional>
 #include <set>
 #include <thread>
 
 #include "base/json.h"
 #include "support/containers.h"
+#include "support/limits.h"
 #include "support/orphans.h"
 
 namespace berth::test {
@@ -30,11 +32,18 @@ double cpu_seconds_of_children() {
   return seconds(used.ru_utime) + seconds(used.ru_stime);
 }
 
-class RuntimeStressTest : public ContainerSandbox {
+/// The cgroups that the sandbox finds, and version 2 alone.
+enum class Cgroups { kOfThisMachine, kUnified };
+
+class RuntimeStressTest : public ContainerSandbox, public ::testing::WithParamInterface<Cgroups> {
  protected:
   void SetUp() override {
     ContainerSandbox::SetUp();
     if (IsSkipped()) return;
+    if (GetParam() == Cgroups::kUnified) {
+      if (on_cgroup_v2()) GTEST_SKIP() << "this machine has no others";
+      only_v2_.emplace();
+    }
     adopt_orphans();
     path_ = bundle({"sleep", "1000"});
     before_ = host_state();
@@ -43,6 +52,7 @@ class RuntimeStressTest : public ContainerSandbox {
 
   void TearDown() override {
     if (!IsSkipped()) end_orphans();
+    only_v2_.reset();
     ContainerSandbox::TearDown();
   }
 
@@ -91,6 +101,7 @@ class RuntimeStressTest : public ContainerSandbox {
     EXPECT_EQ(before_, host_state());
   }
 
+  std::optional<OnlyCgroupV2> only_v2_;
   std::string path_;
   std::string before_;
   double cpu_before_ = 0;
@@ -98,7 +109,7 @@ class RuntimeStressTest : public ContainerSandbox {
   std::vector<std::string> complaints_;
 };
 
-TEST_F(RuntimeStressTest, TwoHundredContainersLiveAndDieSideBySide) {
+TEST_P(RuntimeStressTest, TwoHundredContainersLiveAndDieSideBySide) {
   std::set<pid_t> pids;
   at_once(kMany, [&](int i) {
     const std::string id = "stress-" + std::to_string(i);
@@ -117,7 +128,7 @@ TEST_F(RuntimeStressTest, TwoHundredContainersLiveAndDieSideBySide) {
   expect_nothing_left();
 }
 
-TEST_F(RuntimeStressTest, OfTwoHundredWithOneIdExactlyOneWinsEachStep) {
+TEST_P(RuntimeStressTest, OfTwoHundredWithOneIdExactlyOneWinsEachStep) {
   EXPECT_EQ(1, winners(create("stress-one"), "container with given ID already exists"));
   EXPECT_EQ("created", status_of("stress-one"));
   EXPECT_EQ(1, winners({"start", "stress-one"}, "cannot start an already running container"));
@@ -127,7 +138,7 @@ TEST_F(RuntimeStressTest, OfTwoHundredWithOneIdExactlyOneWinsEachStep) {
   expect_nothing_left();
 }
 
-TEST_F(RuntimeStressTest, DeletesByForceAmongCreatesOfTheSameIdLeaveWholeContainersOrNone) {
+TEST_P(RuntimeStressTest, DeletesByForceAmongCreatesOfTheSameIdLeaveWholeContainersOrNone) {
   // A create that a delete gets in the way of must fail by itself, and never take with it what the next one has made.
   std::atomic<int> created = 0;
   at_once(10, [&](int i) {
@@ -145,6 +156,11 @@ TEST_F(RuntimeStressTest, DeletesByForceAmongCreatesOfTheSameIdLeaveWholeContain
   must_berth({"delete", "--force", "stress-churn"});
   expect_nothing_left();
 }
+
+INSTANTIATE_TEST_SUITE_P(On, RuntimeStressTest, ::testing::Values(Cgroups::kOfThisMachine, Cgroups::kUnified),
+                         [](const auto& which) {
+                           return which.param == Cgroups::kUnified ? "CgroupV2" : "CgroupsOfThisMachine";
+                         });
 
 }  // namespace
 }  // namespace berth::test

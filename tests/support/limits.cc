@@ -1,5 +1,7 @@
 #include "support/limits.h"
 
+#include <sys/mount.h>
+
 #include <filesystem>
 #include <fstream>
 #include <sstream>
@@ -10,8 +12,20 @@
 
 namespace berth::test {
 
+namespace {
+constexpr const char* kCgroups = "/sys/fs/cgroup";
+}  // namespace
+
 bool on_cgroup_v2() {
   return std::filesystem::exists("/sys/fs/cgroup/cgroup.controllers");
+}
+
+OnlyCgroupV2::OnlyCgroupV2() {
+  base::check(::mount("cgroup2", kCgroups, "cgroup2", 0, nullptr), "mount cgroup2 over", kCgroups);
+}
+
+OnlyCgroupV2::~OnlyCgroupV2() {
+  ::umount2(kCgroups, MNT_DETACH);
 }
 
 bool every_hierarchy_is_mounted() {

@@ -9,6 +9,16 @@ namespace berth::test {
 /// True where the machine's cgroups are version 2 and nothing else.
 bool on_cgroup_v2();
 
+/// While it lives, version 2 is all that this mount namespace sees of cgroups, without the controllers that version 1
+/// has on this machine: processes, freezing and killing are its business then, limits are not.
+class OnlyCgroupV2 {
+ public:
+  OnlyCgroupV2();
+  ~OnlyCgroupV2();
+  OnlyCgroupV2(const OnlyCgroupV2&) = delete;
+  OnlyCgroupV2& operator=(const OnlyCgroupV2&) = delete;
+};
+
 /// False if this machine has a v1 hierarchy that is mounted nowhere here. Programs that look for all of a process'
 /// cgroups give up then.
 bool every_hierarchy_is_mounted();

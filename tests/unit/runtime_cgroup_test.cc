@@ -92,6 +92,18 @@ TEST(CgroupLayoutTest, OnlyV2IsUnified) {
   EXPECT_FALSE(layout.unified_read_only);
 }
 
+TEST(CgroupLayoutTest, WhatIsHiddenByALaterMountIsNotThere) {
+  const std::string v1 = "30 1 0:25 / /sys/fs/cgroup/pids rw - cgroup cgroup rw,pids\n";
+  const std::string v2 = "31 1 0:26 / /sys/fs/cgroup rw - cgroup2 cgroup2 rw\n";
+  const std::string cgroups = "4:pids:/\n0::/\n";
+  EXPECT_TRUE(parse_cgroup_layout(v1 + v2, cgroups).unified);
+  EXPECT_FALSE(parse_cgroup_layout(v2 + v1, cgroups).unified);
+  EXPECT_TRUE(parse_cgroup_layout(v1 + "32 1 0:27 / /sys rw - sysfs sysfs rw\n", cgroups).hierarchies.empty());
+  EXPECT_EQ(
+      1U,
+      parse_cgroup_layout(v1 + "32 1 0:27 / /sys/fs/cgroup/pids2 rw - tmpfs tmpfs rw\n", cgroups).hierarchies.size());
+}
+
 TEST(CgroupLayoutTest, OwnPathCountsFromTheMountsRoot) {
   const auto layout = parse_cgroup_layout("30 1 0:25 /docker/1f /sys/fs/cgroup/pids rw - cgroup cgroup rw,pids\n",
                                           "4:pids:/docker/1f/inner\n");
