@@ -1,5 +1,12 @@
 #include "cgroups/device_rules.h"
 
+#include <unistd.h>
+
+#include <cerrno>
+
+#include "base/error.h"
+#include "process/namespaces.h"
+
 namespace berth::runtime {
 
 namespace {
@@ -11,7 +18,6 @@ std::string number(int64_t value) {
 }  // namespace
 
 std::vector<oci::DeviceRule> complete_device_rules(const std::vector<oci::DeviceRule>& configured) {
-  if (configured.empty()) return {};
   auto rules = configured;
   rules.push_back({true, 'c', -1, -1, "m"});
   rules.push_back({true, 'b', -1, -1, "m"});
@@ -21,6 +27,15 @@ std::vector<oci::DeviceRule> complete_device_rules(const std::vector<oci::Device
   rules.push_back({true, 'c', 136, -1, "rwm"});
   rules.push_back({true, 'c', 10, 200, "rwm"});
   return rules;
+}
+
+void try_device_rules(const std::vector<oci::DeviceRule>& configured, const std::function<void()>& apply) {
+  try {
+    apply();
+  } catch (const base::SystemError& error) {
+    const bool denied = error.code() == EPERM || error.code() == EACCES;
+    if (!configured.empty() && (!denied || (::geteuid() == 0 && in_initial_user_namespace()))) throw;
+  }
 }
 
 std::string to_v1_text(const oci::DeviceRule& rule) {

@@ -190,12 +190,15 @@ TEST_F(CgroupsTest, DevicesThatNoRuleAllowsAreDenied) {
   EXPECT_EQ(exit_status_in([&] { return opens("/dev/null"); }), 0);
 }
 
-TEST_F(CgroupsTest, AListThatOnlyAllowsDeniesTheRest) {
+TEST_F(CgroupsTest, WithoutADenialTheRestIsDeniedToo) {
   if (!unified_ && !has("devices")) GTEST_SKIP() << "needs the controller devices";
+  const auto open_kmsg = [] { return ::open("/dev/kmsg", O_RDONLY) >= 0 ? 0 : errno; };
+  cgroup_->apply({});
+  EXPECT_EQ(exit_status_in(open_kmsg), EPERM) << "no rules at all";
   oci::Resources resources;
   resources.devices = {{true, 'c', 1, 8, "r"}};
   cgroup_->apply(resources);
-  EXPECT_EQ(exit_status_in([] { return ::open("/dev/kmsg", O_RDONLY) >= 0 ? 0 : errno; }), EPERM);
+  EXPECT_EQ(exit_status_in(open_kmsg), EPERM) << "a rule that allows something else";
 }
 
 TEST_F(CgroupsTest, FrozenProcessesStandStillUntilThawed) {

@@ -99,6 +99,24 @@ TEST_F(ContainerViewTest, ExtraDevicesAreThoseOfRunc) {
   });
 }
 
+TEST_F(ContainerViewTest, DevicesThatNoRuleAllowsAreOutOfReachAsWithRunc) {
+  for (const bool with_resources : {true, false}) {
+    SCOPED_TRACE(with_resources);
+    expect_same(
+        "for d in '1 1' '1 3' '1 5' '10 229' '5 2'; do mknod /tmp/d c $d; head -c 0 /tmp/d 2>/dev/null; echo $d $?; "
+        "rm /tmp/d; done",
+        [&](Json& spec) {
+          spec["mounts"].push_back({{"destination", "/tmp"}, {"type", "tmpfs"}, {"source", "tmpfs"}});
+          for (auto& set : spec["process"]["capabilities"]) set.push_back("CAP_MKNOD");
+          if (with_resources) {
+            spec["linux"]["resources"] = {{"devices", Json::array()}};
+          } else {
+            spec["linux"].erase("resources");
+          }
+        });
+  }
+}
+
 TEST_F(ContainerViewTest, SysctlsOfItsNamespacesAreSet) {
   expect_same("cat /proc/sys/net/ipv4/ip_forward /proc/sys/kernel/shm_rmid_forced", [](Json& spec) {
     spec["linux"]["sysctl"] = {{"net.ipv4.ip_forward", "1"}, {"kernel.shm_rmid_forced", "1"}};

@@ -142,17 +142,19 @@ TEST(CgroupPathTest, DotsNeverLeadOutOfTheHierarchy) {
   EXPECT_EQ(cgroup_files::clean("a/./b"), "/a/b");
 }
 
-TEST(DeviceRulesTest, NoRulesStayNone) {
-  EXPECT_TRUE(complete_device_rules({}).empty());
-}
-
 TEST(DeviceRulesTest, WhatEveryContainerNeedsComesAfterTheConfiguredRules) {
-  const auto rules = complete_device_rules({{false, 'a', -1, -1, "rwm"}});
-  std::vector<std::string> texts;
-  for (const auto& rule : rules) texts.push_back((rule.allow ? "allow " : "deny ") + to_v1_text(rule));
+  const auto texts_of = [](const std::vector<oci::DeviceRule>& configured) {
+    std::vector<std::string> texts;
+    for (const auto& rule : complete_device_rules(configured))
+      texts.push_back((rule.allow ? "allow " : "deny ") + to_v1_text(rule));
+    return texts;
+  };
+  auto texts = texts_of({{false, 'a', -1, -1, "rwm"}});
   EXPECT_THAT(texts, ElementsAre("deny a *:* rwm", "allow c *:* m", "allow b *:* m", "allow c 1:3 rwm",
                                  "allow c 1:5 rwm", "allow c 1:7 rwm", "allow c 1:8 rwm", "allow c 1:9 rwm",
                                  "allow c 5:0 rwm", "allow c 5:2 rwm", "allow c 136:* rwm", "allow c 10:200 rwm"));
+  texts.erase(texts.begin());
+  EXPECT_EQ(texts, texts_of({})) << "without rules there is nothing else";
 }
 
 /// Runs a device program as the kernel would: the few instructions that device_program uses.

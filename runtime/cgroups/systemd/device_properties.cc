@@ -108,7 +108,6 @@ std::vector<Entry> entries(const std::vector<DeviceRule>& rules, const std::stri
 }  // namespace
 
 dbus::Properties device_properties(const std::vector<DeviceRule>& rules, const std::string& proc_devices) {
-  if (rules.empty()) return {};
   Allowed allowed;
   for (const auto& rule : rules) allowed.apply(rule);
   if (allowed.everything) return {{"DevicePolicy", std::string("auto")}};

@@ -82,8 +82,7 @@ class SystemdCgroup : public Cgroup {
   }
 
   void update(const oci::Resources& changes, const oci::Resources&) override {
-    auto limits = rounded_for_systemd(changes);
-    limits.devices.clear();
+    const auto limits = rounded_for_systemd(changes);
     base::Rollback rollback;
     write_limits(limits, &rollback);
     manager_.set_properties(unit_.name, limit_properties(limits));

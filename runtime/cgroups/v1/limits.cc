@@ -104,13 +104,6 @@ void apply_device_rule(const Writer& writer, const oci::DeviceRule& rule) {
   }
 }
 
-void apply_devices(const Writer& writer, const std::vector<oci::DeviceRule>& configured) {
-  if (configured.empty()) return;
-  // As on v2: what no rule allows is denied. A new v1 cgroup has what its parent has.
-  writer.write("devices", "devices.deny", "a", "devices");
-  for (const auto& rule : complete_device_rules(configured)) apply_device_rule(writer, rule);
-}
-
 void apply_memory(const Writer& writer, const oci::MemoryResources& memory) {
   if (memory.check_before_update.value_or(false)) {
     cgroup_files::require_above_usage(memory.limit.value_or(0), writer.read_number("memory", "memory.usage_in_bytes"));
@@ -220,7 +213,16 @@ void apply_v1_limits(const std::map<std::string, std::string>& paths, const oci:
   for (const auto& limit : resources.hugepage_limits) apply_hugepages(writer, limit);
   for (const auto& [device, limit] : resources.rdma) writer.write("rdma", "rdma.max", rdma_text(device, limit), "rdma");
   if (resources.network) apply_network(writer, *resources.network);
-  apply_devices(writer, resources.devices);
+}
+
+void apply_v1_devices(const std::map<std::string, std::string>& paths, const std::vector<oci::DeviceRule>& configured) {
+  if (configured.empty() && !paths.contains("devices")) return;
+  try_device_rules(configured, [&] {
+    const Writer writer(paths, nullptr);
+    // As on v2: what no rule allows is denied. A new v1 cgroup has what its parent has.
+    writer.write("devices", "devices.deny", "a", "devices");
+    for (const auto& rule : complete_device_rules(configured)) apply_device_rule(writer, rule);
+  });
 }
 
 }  // namespace berth::runtime

@@ -77,13 +77,14 @@ class V1Cgroup : public Cgroup {
     for (const auto& directory : directories_) base::write_existing(directory + "/tasks", "0");
   }
 
-  void apply(const oci::Resources& resources) override { apply_v1_limits(paths_, resources); }
+  void apply(const oci::Resources& resources) override {
+    apply_v1_limits(paths_, resources);
+    apply_v1_devices(paths_, resources.devices);
+  }
 
   void update(const oci::Resources& changes, const oci::Resources&) override {
-    oci::Resources limits = changes;
-    limits.devices.clear();
     base::Rollback rollback;
-    apply_v1_limits(paths_, limits, &rollback);
+    apply_v1_limits(paths_, changes, &rollback);
     rollback.dismiss();
   }
 

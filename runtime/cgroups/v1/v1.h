@@ -19,6 +19,9 @@ bool make_v1_directories(const std::map<std::string, std::string>& paths, base::
 void apply_v1_limits(const std::map<std::string, std::string>& paths, const oci::Resources& resources,
                      base::Rollback* undo = nullptr);
 
+/// Writes the device rules, the always-allowed ones included.
+void apply_v1_devices(const std::map<std::string, std::string>& paths, const std::vector<oci::DeviceRule>& configured);
+
 /// Reads the statistics of the v1 files.
 CgroupStats read_v1_stats(const std::map<std::string, std::string>& paths);
 

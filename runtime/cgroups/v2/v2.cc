@@ -83,8 +83,9 @@ class V2Cgroup : public Cgroup {
 
   void apply(const oci::Resources& resources) override {
     apply_v2_limits(directory_, resources);
-    const auto rules = complete_device_rules(resources.devices);
-    if (!rules.empty()) attach_device_program(directory(), device_program(rules));
+    try_device_rules(resources.devices, [&] {
+      attach_device_program(directory(), device_program(complete_device_rules(resources.devices)));
+    });
   }
 
   void update(const oci::Resources& changes, const oci::Resources&) override {
