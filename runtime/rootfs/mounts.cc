@@ -14,6 +14,7 @@
 #include "rootfs/cgroup_mount.h"
 #include "rootfs/copy_tree.h"
 #include "rootfs/mount_api.h"
+#include "rootfs/mount_by_path.h"
 #include "rootfs/mount_target.h"
 #include "rootfs/paths.h"
 
@@ -159,6 +160,9 @@ void Mounts::mount_one(const base::Fd& root, Entry& entry) {
     const bool is_copy = config_.linux_.makes(oci::NamespaceType::kMount);
     mount_cgroups(is_copy ? CgroupLayout::of_host() : CgroupLayout::detect(), open_target(root, *entry.mount, {}),
                   entry.options, cgroups_, own_cgroup_namespace_);
+    const base::Fd mounted = open_in_root(root, clean_path(entry.mount->destination));
+    for (const uint64_t flags : entry.options.propagation) set_propagation(mounted, flags);
+    apply_to_tree(mounted, entry.options.recursive, *entry.mount);
   } else {
     mount_file_system(root, entry);
   }
@@ -202,7 +206,9 @@ void Mounts::mount_file_system(const base::Fd& root, Entry& entry) {
   if (options.attributes.read_only() && !wait) options.superblock.emplace_back("ro");
   base::Fd mount;
   try {
-    mount = make_mount(configured.type, configured.source, options.superblock, data, attributes);
+    mount = needs_mount_by_path(configured.source, data)
+                ? make_mount_by_path(target, configured.type, configured.source, options.superblock, data, attributes)
+                : make_mount(configured.type, configured.source, options.superblock, data, attributes);
   } catch (const base::SystemError& error) {
     // sysfs belongs to the owner of the network namespace; a container without one of its own gets the host's, and
     // what is mounted there, under the same restrictions (CVE-2023-25809).

@@ -19,6 +19,7 @@ namespace {
 
 using base::Json;
 using ::testing::HasSubstr;
+using ::testing::MatchesRegex;
 
 /// Options and propagation of /m and what is below it. (What the superblock's own options look like is another matter:
 /// berth gives a tmpfs its mode at once, runc later.)
@@ -122,6 +123,31 @@ TEST_F(MountOptionsTest, FlagsOfTheFileSystemAreItsOwn) {
   EXPECT_EQ(success("rw,relatime rw,nr_inodes=7\n"), ours(tmpfs({"defaults", "", "nr_inodes=7"}), super));
 }
 
+TEST_F(MountOptionsTest, LayersOfAnOverlayMayHaveLongNames) {
+  // On a tmpfs: not every file system can be an upper layer.
+  const std::string layers = source() + "/" + std::string(150, 'l');
+  for (const char* name : {"/a", "/b", "/upper", "/work"}) base::make_directories(layers + name, 0755);
+  base::write_file_atomic(layers + "/a/from-a", "", 0644);
+  base::write_file_atomic(layers + "/b/from-b", "", 0644);
+  const Json options{"lowerdir=" + layers + "/a:" + layers + "/b", "upperdir=" + layers + "/upper",
+                     "workdir=" + layers + "/work", "nosuid", "noatime"};
+  const auto edit = [&](Json& spec) { spec["mounts"].push_back(entry("overlay", "overlay", options)); };
+  expect_same(std::string("cd /m; touch mine; ls; ") + kShow, edit);
+  EXPECT_TRUE(exists(layers + "/upper/mine"));
+  EXPECT_EQ(success("/m rw,nosuid,noatime  overlay\n"), ours(edit));
+
+  Json sealed = options;
+  sealed.push_back("ro");
+  expect_same(std::string("touch /m/more; ") + kShow,
+              [&](Json& spec) { spec["mounts"].push_back(entry("overlay", "overlay", sealed)); });
+  // mount(2) would cut it off.
+  EXPECT_THAT(ours([](Json& spec) {
+                spec["mounts"].push_back(entry("overlay", "overlay", {"lowerdir=/" + std::string(4096, 'x')}));
+              }),
+              HasSubstr("error mounting \"overlay\" to rootfs at \"/m\": mount src=overlay, dst=/m: the options have "
+                        "4106 bytes: the kernel takes less than 4096"));
+}
+
 TEST_F(MountOptionsTest, ATmpfsHasTheModeOfTheDirectoryBelowItOrItsOwnDefault) {
   for (const Json& options : {Json{"nosuid"}, Json{"tmpcopyup"}}) {
     SCOPED_TRACE(options.dump());
@@ -150,6 +176,17 @@ TEST_F(MountOptionsTest, PropagationIsSetInTheOrderOfTheOptions) {
     expect_same(kShow, binding(options));
     ASSERT_EQ(0, ::mount(nullptr, source().c_str(), nullptr, MS_PRIVATE | MS_REC, nullptr));
   }
+}
+
+TEST_F(MountOptionsTest, CgroupsTakePropagationAndRecursiveOptionsToo) {
+  const auto cgroups = [](const Json& options) {
+    return [=](Json& spec) { spec["mounts"].push_back(entry("cgroup", "cgroup", options)); };
+  };
+  EXPECT_THAT(ours(cgroups({"ro", "rshared"})),
+              MatchesRegex("status: exit status 0\n(/m[^ ]* ro,[^ ]* shared [^\n]*\n)+"));
+  EXPECT_THAT(ours(cgroups({"runbindable"})),
+              MatchesRegex("status: exit status 0\n(/m[^ ]* rw,[^ ]* unbindable [^\n]*\n)+"));
+  EXPECT_THAT(ours(cgroups({"rro", "rprivate"})), MatchesRegex("status: exit status 0\n(/m[^ ]* ro,[^ ]*  [^\n]*\n)+"));
 }
 
 TEST_F(MountOptionsTest, LaterMountsOfTheHostShowUnderASlaveBindWhateverTheRootsPropagation) {
