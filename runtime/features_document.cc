@@ -63,7 +63,7 @@ Json linux_features() {
   Json features;
   features["namespaces"] = namespaces();
   features["capabilities"] = capabilities();
-  features["cgroup"] = Json{{"v1", true}, {"v2", true}, {"systemd", true}, {"systemdUser", true}, {"rdma", false}};
+  features["cgroup"] = Json{{"v1", true}, {"v2", true}, {"systemd", true}, {"systemdUser", true}, {"rdma", true}};
   features["seccomp"] = seccomp_features();
   features["intelRdt"] = Json{{"enabled", true}, {"schemata", true}, {"monitoring", true}};
   for (const char* present : {"apparmor", "selinux", "netDevices"}) features[present] = Json{{"enabled", true}};

@@ -74,24 +74,31 @@ std::optional<uint16_t> weight_of(const base::JsonObject& object, const char* ke
   return static_cast<uint16_t>(weight);
 }
 
-std::vector<BlockIoDevice> read_block_devices(const base::JsonObject& block_io, const char* key) {
+BlockIoDevice read_block_device(const base::JsonObject& object) {
+  BlockIoDevice device;
+  device.major = required_number(object, "major");
+  device.minor = required_number(object, "minor");
+  return device;
+}
+
+std::vector<BlockIoDevice> read_rates(const base::JsonObject& block_io, const char* key) {
   std::vector<BlockIoDevice> devices;
   for (const auto& object : block_io.objects(key)) {
-    BlockIoDevice device;
-    device.major = required_number(object, "major");
-    device.minor = required_number(object, "minor");
-    device.value = object.unsigned_integer("rate").value_or(0);
-    devices.push_back(device);
+    devices.push_back(read_block_device(object));
+    const auto rate = object.unsigned_integer("rate");
+    if (!rate) throw base::JsonError("missing " + object.path_of("rate"));
+    devices.back().value = *rate;
   }
   return devices;
 }
 
 std::vector<BlockIoDevice> read_weight_devices(const base::JsonObject& block_io) {
-  auto devices = read_block_devices(block_io, "weightDevice");
-  const auto objects = block_io.objects("weightDevice");
-  for (size_t i = 0; i < devices.size(); ++i) {
-    devices[i].value = weight_of(objects[i], "weight").value_or(0);
-    devices[i].leaf_weight = weight_of(objects[i], "leafWeight").value_or(0);
+  std::vector<BlockIoDevice> devices;
+  for (const auto& object : block_io.objects("weightDevice")) {
+    devices.push_back(read_block_device(object));
+    if (!object.has("weight") && !object.has("leafWeight")) reject(object.path(), "needs a weight or a leafWeight");
+    devices.back().value = weight_of(object, "weight").value_or(0);
+    devices.back().leaf_weight = weight_of(object, "leafWeight").value_or(0);
   }
   return devices;
 }
@@ -101,10 +108,10 @@ BlockIoResources read_block_io(const base::JsonObject& object) {
   block_io.weight = weight_of(object, "weight");
   block_io.leaf_weight = weight_of(object, "leafWeight");
   block_io.weight_device = read_weight_devices(object);
-  block_io.read_bps = read_block_devices(object, "throttleReadBpsDevice");
-  block_io.write_bps = read_block_devices(object, "throttleWriteBpsDevice");
-  block_io.read_iops = read_block_devices(object, "throttleReadIOPSDevice");
-  block_io.write_iops = read_block_devices(object, "throttleWriteIOPSDevice");
+  block_io.read_bps = read_rates(object, "throttleReadBpsDevice");
+  block_io.write_bps = read_rates(object, "throttleWriteBpsDevice");
+  block_io.read_iops = read_rates(object, "throttleReadIOPSDevice");
+  block_io.write_iops = read_rates(object, "throttleWriteIOPSDevice");
   return block_io;
 }
 
@@ -122,7 +129,9 @@ NetworkResources read_network(const base::JsonObject& object) {
     if (name.empty() || name.find_first_of(" \n") != std::string::npos) {
       reject(entry.path_of("name"), "\"" + name + "\" is not the name of an interface");
     }
-    network.priorities[name] = optional_uint32(entry, "priority").value_or(0);
+    const auto priority = optional_uint32(entry, "priority");
+    if (!priority) throw base::JsonError("missing " + entry.path_of("priority"));
+    network.priorities[name] = *priority;
   }
   return network;
 }
@@ -136,7 +145,9 @@ std::map<std::string, RdmaLimit> read_rdma(const base::JsonObject& resources) {
     if (it.key().empty() || it.key().find_first_of(" \n") != std::string::npos) {
       reject(object->path(), "\"" + it.key() + "\" is not the name of a device");
     }
-    limits[it.key()] = {optional_uint32(entry, "hcaHandles"), optional_uint32(entry, "hcaObjects")};
+    const RdmaLimit limit{optional_uint32(entry, "hcaHandles"), optional_uint32(entry, "hcaObjects")};
+    if (!limit.handles && !limit.objects) reject(entry.path(), "needs hcaHandles or hcaObjects");
+    limits[it.key()] = limit;
   }
   return limits;
 }

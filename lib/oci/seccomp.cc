@@ -93,7 +93,9 @@ SeccompCondition read_condition(const base::JsonObject& object) {
   if (!index) throw base::JsonError("missing " + object.path_of("index"));
   condition.index = static_cast<unsigned>(*index);
   condition.op = read_word(object, "op", kOperators, "operator");
-  condition.value = object.unsigned_integer("value").value_or(0);
+  const auto value = object.unsigned_integer("value");
+  if (!value) throw base::JsonError("missing " + object.path_of("value"));
+  condition.value = *value;
   condition.value_two = object.unsigned_integer("valueTwo").value_or(0);
   return condition;
 }
@@ -101,6 +103,8 @@ SeccompCondition read_condition(const base::JsonObject& object) {
 SeccompRule read_rule(const base::JsonObject& object) {
   SeccompRule rule;
   rule.names = object.strings("names");
+  // Of a rule whose names are misspelt ("name") nothing would be left.
+  if (rule.names.empty()) reject(object.path_of("names"), "must name at least one syscall");
   for (size_t i = 0; i < rule.names.size(); ++i) {
     if (rule.names[i].empty()) reject(element(object, "names", i), "empty string is not a valid syscall");
   }

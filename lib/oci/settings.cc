@@ -137,6 +137,15 @@ std::optional<BitMask> read_cpus(const base::JsonObject& object, const char* key
   return std::nullopt;
 }
 
+constexpr std::string_view kBandwidth = "MB:";
+
+/// Lines about memory bandwidth do not count there: memBwSchema is for them.
+std::string without_bandwidth(const std::string& l3_cache_schema) {
+  auto lines = base::split(l3_cache_schema, '\n');
+  std::erase_if(lines, [](const std::string& line) { return line.starts_with(kBandwidth); });
+  return base::join(lines, "\n");
+}
+
 void check_scheduler(const base::JsonObject& object, const Scheduler& scheduler, const std::string& policy) {
   const bool fair = scheduler.policy == SCHED_NORMAL || scheduler.policy == SCHED_BATCH;
   const bool real_time = scheduler.policy == SCHED_FIFO || scheduler.policy == SCHED_RR;
@@ -214,8 +223,12 @@ IntelRdt read_intel_rdt(const base::JsonObject& object) {
     reject(object.path_of("closID"), "invalid intelRdt.ClosID \"" + rdt.clos_id + "\"");
   }
   rdt.schemata = object.strings("schemata");
-  rdt.l3_cache_schema = object.string("l3CacheSchema").value_or("");
+  rdt.l3_cache_schema = without_bandwidth(object.string("l3CacheSchema").value_or(""));
   rdt.memory_bandwidth_schema = object.string("memBwSchema").value_or("");
+  const auto& bandwidth = rdt.memory_bandwidth_schema;
+  if (!bandwidth.empty() && (!bandwidth.starts_with(kBandwidth) || bandwidth.find('\n') != std::string::npos)) {
+    reject(object.path_of("memBwSchema"), "expected one line that starts with \"MB:\", got \"" + bandwidth + "\"");
+  }
   rdt.monitoring = object.boolean("enableMonitoring").value_or(false);
   return rdt;
 }

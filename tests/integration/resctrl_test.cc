@@ -90,6 +90,14 @@ TEST_F(ResctrlTest, AGroupThatIsThereMustHaveTheSchemataThatAreAskedFor) {
   expect_refusal({{"closID", "gold"}, {"schemata", {"L2:0=f"}}}, "L2 of domain 0 is missing, not f");
 }
 
+TEST_F(ResctrlTest, OnlyMemBwSchemaSpeaksOfBandwidth) {
+  make_group(root_ + "/gold", "L3:0=f;1=f\nMB:0=50;1=50\n");
+  const char* both = "MB:0=70;1=70\nL3:0=f;1=f";
+  EXPECT_NO_THROW(planned({{"closID", "gold"}, {"l3CacheSchema", both}, {"memBwSchema", "MB:0=50;1=50"}}));
+  EXPECT_NO_THROW(planned({{"closID", "gold"}, {"l3CacheSchema", both}}));
+  expect_refusal({{"closID", "gold"}, {"l3CacheSchema", both}, {"memBwSchema", "MB:0=70;1=70"}}, "is 50, not 70");
+}
+
 TEST_F(ResctrlTest, AContainersOwnGroupMustNotBeThere) {
   make_group(root_ + "/c", "");
   try {

@@ -177,6 +177,23 @@ INSTANTIATE_TEST_SUITE_P(
                  "linux.resources.pids.limit: expected a whole number"},
         BadInput{"/linux/resources", R"({"hugepageLimits": [{"pageSize": "2M", "limit": 1}]})",
                  "linux.resources.hugepageLimits[0].pageSize: expected a size like \"2MB\", got \"2M\""},
+        BadInput{"/linux/resources", R"({"blockIO": {"throttleReadBpsDevice": [{"major": 8, "minor": 0}]}})",
+                 "missing linux.resources.blockIO.throttleReadBpsDevice[0].rate"},
+        BadInput{"/linux/resources", R"({"blockIO": {"throttleWriteIOPSDevice": [{"minor": 0, "rate": 1}]}})",
+                 "missing linux.resources.blockIO.throttleWriteIOPSDevice[0].major"},
+        BadInput{"/linux/resources", R"({"blockIO": {"weightDevice": [{"major": 8, "minor": 0}]}})",
+                 "linux.resources.blockIO.weightDevice[0]: needs a weight or a leafWeight"},
+        BadInput{"/linux/resources", R"({"blockIO": {"weight": 9}})",
+                 "linux.resources.blockIO.weight: expected a weight of 10 to 1000, got 9"},
+        BadInput{"/linux/resources", R"({"network": {"classID": 4294967296}})", "linux.resources.network.classID"},
+        BadInput{"/linux/resources", R"({"network": {"priorities": [{"name": "eth0"}]}})",
+                 "missing linux.resources.network.priorities[0].priority"},
+        BadInput{"/linux/resources", R"({"network": {"priorities": [{"name": "e 0", "priority": 1}]}})",
+                 "linux.resources.network.priorities[0].name: \"e 0\" is not the name of an interface"},
+        BadInput{"/linux/resources", R"({"rdma": {"mlx5_1": {}}})",
+                 "linux.resources.rdma.mlx5_1: needs hcaHandles or hcaObjects"},
+        BadInput{"/linux/resources", R"({"rdma": {"mlx5_1": {"hcaHandles": "2"}}})",
+                 "linux.resources.rdma.mlx5_1.hcaHandles: expected a whole number"},
         BadInput{"/linux/resources", R"({"unified": {"../x": "1"}})",
                  "unified resource \"../x\" must be a file name"}));
 
@@ -186,6 +203,10 @@ INSTANTIATE_TEST_SUITE_P(
         BadInput{"/linux/intelRdt", R"({"closID": ".."})", "linux.intelRdt.closID: invalid intelRdt.ClosID \"..\""},
         BadInput{"/linux/intelRdt", R"({"closID": "a/b"})", "linux.intelRdt.closID: invalid intelRdt.ClosID \"a/b\""},
         BadInput{"/linux/intelRdt", R"({"schemata": "L3:0=f"})", "linux.intelRdt.schemata: expected an array"},
+        BadInput{"/linux/intelRdt", R"({"memBwSchema": "L3:0=f"})",
+                 "linux.intelRdt.memBwSchema: expected one line that starts with \"MB:\", got \"L3:0=f\""},
+        BadInput{"/linux/intelRdt", R"({"memBwSchema": "MB:0=20\nL3:0=f"})",
+                 "linux.intelRdt.memBwSchema: expected one"},
         BadInput{"/linux/intelRdt", R"({"enableMonitoring": 1})", "linux.intelRdt.enableMonitoring"}));
 
 INSTANTIATE_TEST_SUITE_P(
