@@ -52,6 +52,9 @@ class Cgroup {
   /// Writes the limits and the device rules (the always-allowed ones included). Throws base::SystemError naming file
   /// and value.
   virtual void apply(const oci::Resources& resources) = 0;
+  /// Lets a user of the host make cgroups below it and move processes there, but change none of its limits. On v1 that
+  /// would not be safe: nothing happens.
+  virtual void give_to(uid_t) {}
   /// Changes the limits of a running container to those that `changes` has; leaves devices alone. After a failure the
   /// old values are back. `before` is what the container was given until now.
   virtual void update(const oci::Resources& changes, const oci::Resources& before) = 0;

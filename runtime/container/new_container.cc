@@ -6,9 +6,12 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <cerrno>
 #include <chrono>
 #include <cstdio>
 #include <filesystem>
+#include <optional>
 #include <stdexcept>
 
 #include "base/error.h"
@@ -34,6 +37,24 @@ std::string now_rfc3339() {
                 static_cast<unsigned>(date.month()), static_cast<unsigned>(date.day()), time.hours().count(),
                 time.minutes().count(), time.seconds().count(), time.subseconds().count());
   return text;
+}
+
+/// The host's user who is user `id` in the container; nullopt if only the kernel knows.
+std::optional<uid_t> host_user(const oci::Linux& config, uint32_t id) {
+  if (!config.has(oci::NamespaceType::kUser)) return id;
+  for (const auto& map : config.uid_mappings) {
+    if (id >= map.container_id && id - map.container_id < map.size) return map.host_id + (id - map.container_id);
+  }
+  return std::nullopt;
+}
+
+/// The specification's conditions for giving the cgroup away: the container sees it alone, and may write.
+bool wants_its_cgroup(const oci::Config& config) {
+  if (!config.process || !config.linux_.makes(oci::NamespaceType::kCgroup)) return false;
+  return std::any_of(config.mounts.begin(), config.mounts.end(), [](const oci::Mount& mount) {
+    return mount.source == "cgroup" && mount.destination == "/sys/fs/cgroup" &&
+           std::find(mount.options.begin(), mount.options.end(), "ro") == mount.options.end();
+  });
 }
 
 }  // namespace
@@ -145,6 +166,19 @@ void NewContainer::limit_resources() {
     // The kernel could not shrink what the init process already uses.
     if (error.code() != EBUSY || limit.empty()) throw;
     throw std::runtime_error(std::string(error.what()) + " (memory limit too low to start the container?)" + limit);
+  }
+  give_cgroup_away();
+}
+
+void NewContainer::give_cgroup_away() const {
+  if (!wants_its_cgroup(config_)) return;
+  const auto owner = host_user(config_.linux_, config_.process->user.uid);
+  if (!owner || *owner == ::geteuid()) return;
+  try {
+    cgroup_->give_to(*owner);
+  } catch (const base::SystemError& error) {
+    // Whoever has no rights on the host can give nothing to another of his users.
+    if (error.code() != EPERM || !options_.rootless) throw;
   }
 }
 

@@ -28,6 +28,8 @@ class NewContainer {
   /// The cgroup and the resctrl group.
   void make_groups(base::Rollback& rollback);
   void limit_resources();
+  /// To the user of the container's process, where the specification wants that (cgroup ownership).
+  void give_cgroup_away() const;
   /// Remembers the container's first process.
   void take_over(pid_t pid, base::Fd pidfd);
   /// Moves linux.netDevices to the network namespace of the first process.

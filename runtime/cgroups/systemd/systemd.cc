@@ -81,6 +81,8 @@ class SystemdCgroup : public Cgroup {
     files_->apply(limits);
   }
 
+  void give_to(uid_t owner) override { files_->give_to(owner); }
+
   void update(const oci::Resources& changes, const oci::Resources&) override {
     const auto limits = rounded_for_systemd(changes);
     base::Rollback rollback;

@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <chrono>
 #include <sstream>
 #include <stdexcept>
@@ -12,6 +13,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/rollback.h"
+#include "base/text.h"
 #include "cgroups/device_rules.h"
 #include "cgroups/files.h"
 
@@ -47,6 +49,13 @@ void enable_controllers(const std::string& parent) {
       continue;
     }
   }
+}
+
+/// What of a cgroup belongs to whom it is delegated to (cgroups(7)).
+std::vector<std::string> delegated_files() {
+  const auto list = base::read_if_present("/sys/kernel/cgroup/delegate");
+  return list ? base::split(*list, '\n')
+              : std::vector<std::string>{"cgroup.procs", "cgroup.subtree_control", "cgroup.threads"};
 }
 
 class V2Cgroup : public Cgroup {
@@ -86,6 +95,17 @@ class V2Cgroup : public Cgroup {
     try_device_rules(resources.devices, [&] {
       attach_device_program(directory(), device_program(complete_device_rules(resources.devices)));
     });
+  }
+
+  void give_to(uid_t owner) override {
+    constexpr gid_t kSameGroup = static_cast<gid_t>(-1);
+    base::check(::chown(directory_.c_str(), owner, kSameGroup), "change the owner of", directory_);
+    for (const auto& file : delegated_files()) {
+      const std::string path = directory_ + "/" + file;
+      // The kernel's list names files of controllers, too, that are not enabled here.
+      if (::chown(path.c_str(), owner, kSameGroup) != 0 && errno != ENOENT)
+        base::throw_errno("change the owner of " + path);
+    }
   }
 
   void update(const oci::Resources& changes, const oci::Resources&) override {
