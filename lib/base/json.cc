@@ -14,6 +14,14 @@ namespace {
                   describe(value));
 }
 
+/// Everything that reads it ends at a NUL byte, and would take a part for the whole.
+std::string text_of(const Json& value, const std::string& path) {
+  if (!value.is_string()) wrong_type(path, "a string", value);
+  auto text = value.get<std::string>();
+  if (text.find('\0') != std::string::npos) throw JsonError(path + ": contains a NUL byte");
+  return text;
+}
+
 bool same_key(std::string_view a, std::string_view b) {
   return a.size() == b.size() && ::strncasecmp(a.data(), b.data(), a.size()) == 0;
 }
@@ -112,8 +120,7 @@ std::string JsonObject::path_of(std::string_view key) const {
 std::optional<std::string> JsonObject::string(std::string_view key) const {
   const Json* value = find(key);
   if (value == nullptr) return std::nullopt;
-  if (!value->is_string()) wrong_type(path_of(key), "a string", *value);
-  return value->get<std::string>();
+  return text_of(*value, path_of(key));
 }
 
 std::optional<bool> JsonObject::boolean(std::string_view key) const {
@@ -189,10 +196,7 @@ std::vector<JsonObject> JsonObject::objects(std::string_view key) const {
 std::vector<std::string> JsonObject::strings(std::string_view key) const {
   std::vector<std::string> elements;
   for (const Json* element : array(key)) {
-    if (!element->is_string()) {
-      wrong_type(path_of(key) + "[" + std::to_string(elements.size()) + "]", "a string", *element);
-    }
-    elements.push_back(element->get<std::string>());
+    elements.push_back(text_of(*element, path_of(key) + "[" + std::to_string(elements.size()) + "]"));
   }
   return elements;
 }
@@ -202,8 +206,7 @@ std::vector<std::pair<std::string, std::string>> JsonObject::string_map(std::str
   const auto map = object(key);
   if (!map) return entries;
   for (auto it = map->raw().begin(); it != map->raw().end(); ++it) {
-    if (!it->is_string()) wrong_type(map->path_of(it.key()), "a string", *it);
-    entries.emplace_back(it.key(), it->get<std::string>());
+    entries.emplace_back(text_of(Json(it.key()), map->path()), text_of(*it, map->path_of(it.key())));
   }
   return entries;
 }

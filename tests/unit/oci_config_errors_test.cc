@@ -46,6 +46,8 @@ INSTANTIATE_TEST_SUITE_P(
                       BadInput{"/mounts/0/destination", "\"/\"", "mounts[0].destination: \"/\" cannot be mounted on"},
                       BadInput{"/mounts/0/options", "[1]", "mounts[0].options[0]: expected a string, got 1"},
                       BadInput{"/mounts/0", R"({"destination": "/x", "type": "bind"})", "missing mounts[0].source"},
+                      BadInput{"/mounts/0/destination", R"("/a\u0000b")", "mounts[0].destination: contains a NUL byte"},
+                      BadInput{"/mounts/0/source", R"("\u0000")", "mounts[0].source: contains a NUL byte"},
                       BadInput{"/annotations", R"({"": "x"})", "annotations: a key is empty"},
                       BadInput{"/annotations", R"({"a": 1})", "annotations.a: expected a string, got 1"}));
 
@@ -57,6 +59,8 @@ INSTANTIATE_TEST_SUITE_P(
         BadInput{"/process/args", "[]", "process.args: must not be empty"},
         BadInput{"/process/args", "\"sh\"", "process.args: expected an array, got \"sh\""},
         BadInput{"/process/args", R"(["a\u0000b"])", "process.args[0]: contains a NUL byte"},
+        BadInput{"/process/env", R"(["A=1", "B=\u0000"])", "process.env[1]: contains a NUL byte"},
+        BadInput{"/process/cwd", R"("/srv\u0000x")", "process.cwd: contains a NUL byte"},
         BadInput{"/process/env", R"(["A=1", "B"])", "process.env[1]: expected KEY=VALUE, got \"B\""},
         BadInput{"/process/env", R"(["=x"])", "process.env[0]: expected KEY=VALUE"},
         BadInput{"/process/user/uid", "-1", "process.user.uid: expected a whole number, not negative, got -1"},
@@ -153,6 +157,8 @@ INSTANTIATE_TEST_SUITE_P(
                  "missing mounts[0].gidMappings[0].size"},
         BadInput{"/linux/rootfsPropagation", "\"public\"", "linux.rootfsPropagation: unknown propagation \"public\""},
         BadInput{"/linux/maskedPaths", R"(["proc/keys"])", "linux.maskedPaths[0]: must be an absolute path"},
+        BadInput{"/linux/maskedPaths", R"(["/proc\u0000/keys"])", "linux.maskedPaths[0]: contains a NUL byte"},
+        BadInput{"/linux/sysctl", R"({"net.ipv4.ip_forward\u0000x": "1"})", "linux.sysctl: contains a NUL byte"},
         BadInput{"/linux/sysctl", R"({"kernel.foo": "1"})",
                  "sysctl \"kernel.foo\" is not in a separate kernel namespace"},
         BadInput{"/linux/sysctl", R"({"kernel.hostname": "x"})", "conflicts with the OCI \"hostname\" field"},

@@ -51,6 +51,13 @@ void enable_controllers(const std::string& parent) {
   }
 }
 
+/// A cgroup below one that is threaded takes processes only if it is so, too. It has no memory or I/O to limit then,
+/// which is found out by whoever wants that.
+void join_threaded_domain(const std::string& directory) {
+  if (!cgroup_files::text_if_there(directory + "/cgroup.type").starts_with("domain invalid")) return;
+  base::write_existing(directory + "/cgroup.type", "threaded");
+}
+
 /// What of a cgroup belongs to whom it is delegated to (cgroups(7)).
 std::vector<std::string> delegated_files() {
   const auto list = base::read_if_present("/sys/kernel/cgroup/delegate");
@@ -83,6 +90,7 @@ class V2Cgroup : public Cgroup {
       } else if (errno != EEXIST) {
         base::throw_errno("make cgroup " + path);
       }
+      join_threaded_domain(path);
     }
     rollback.dismiss();
   }

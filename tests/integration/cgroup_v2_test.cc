@@ -1,9 +1,11 @@
-// Whose a container's cgroup is, on a host with cgroup v2: of the user of its process, where it can make use of that.
+// Containers on a host with cgroup v2, as any machine is where nothing else is mounted.
 
 #include <gmock/gmock.h>
+#include <unistd.h>
 
 #include "base/json.h"
 #include "support/containers.h"
+#include "support/own_cgroup.h"
 #include "support/programs.h"
 
 namespace berth::test {
@@ -14,7 +16,7 @@ using ::testing::AllOf;
 using ::testing::HasSubstr;
 using ::testing::Not;
 
-class CgroupOwnershipTest : public ContainerSandbox {
+class CgroupV2Test : public ContainerSandbox {
  protected:
   void SetUp() override {
     ContainerSandbox::SetUp();
@@ -60,11 +62,11 @@ class CgroupOwnershipTest : public ContainerSandbox {
   }
 };
 
-TEST_F(CgroupOwnershipTest, AProcessThatCanWriteThereOwnsItsCgroupAndNoLimit) {
+TEST_F(CgroupV2Test, AProcessThatCanWriteThereOwnsItsCgroupAndNoLimit) {
   EXPECT_THAT(owners(container("rw")), is_given_to("1000"));
 }
 
-TEST_F(CgroupOwnershipTest, InAUserNamespaceTheOwnerIsTheMappedUser) {
+TEST_F(CgroupV2Test, InAUserNamespaceTheOwnerIsTheMappedUser) {
   const auto edit = [](Json& spec) {
     container("rw")(spec);
     spec["linux"]["namespaces"].push_back({{"type", "user"}});
@@ -76,12 +78,36 @@ TEST_F(CgroupOwnershipTest, InAUserNamespaceTheOwnerIsTheMappedUser) {
       seen, AllOf(HasSubstr("1000 cgroup.procs\n"), HasSubstr("65534 cgroup.freeze\n"), HasSubstr("may make cgroups")));
 }
 
-TEST_F(CgroupOwnershipTest, OtherwiseItStaysTheRuntimes) {
+TEST_F(CgroupV2Test, OtherwiseItStaysTheRuntimes) {
   const auto is_roots = AllOf(HasSubstr("0 .\n"), HasSubstr("0 cgroup.procs\n"), HasSubstr("0 cgroup.threads\n"),
                               Not(HasSubstr("may make cgroups")));
   EXPECT_THAT(owners(container("ro")), is_roots);
   EXPECT_THAT(owners(container("rw", false)), is_roots) << "without a cgroup namespace";
   EXPECT_THAT(owners(container("rw", true, "cgroup2")), is_roots) << "of another source than the specification names";
+}
+
+TEST_F(CgroupV2Test, BelowAThreadedCgroupTheContainersIsThreadedToo) {
+  const std::string parent = OwnCgroup::kNames + std::string("threaded-") + std::to_string(::getpid());
+  const auto threaded = [&](const Edit& edit) {
+    const auto path = shell_bundle("cat /proc/self/cgroup", [&](Json& spec) {
+      spec["linux"].erase("resources");
+      spec["linux"]["cgroupsPath"] = "/" + parent + "/c";
+      edit(spec);
+    });
+    std::vector<std::string> argv = {
+        "sh", "-c",
+        "cd /sys/fs/cgroup && mkdir -p $0/threads && echo threaded >$0/threads/cgroup.type "
+        "&& cd / && \"$@\"; cd /sys/fs/cgroup && ls $0 && rmdir $0/threads $0",
+        parent};
+    for (const auto& word : berth_command({"run", "--bundle", path, "threaded"})) argv.push_back(word);
+    const auto result = run(in_unified_host(argv));
+    EXPECT_TRUE(result.ok()) << result.error;
+    EXPECT_THAT(result.output, Not(HasSubstr("\nc\n"))) << "it is removed";
+    return result.output + result.error;
+  };
+  EXPECT_THAT(threaded([](Json&) {}), HasSubstr("0::/" + parent + "/c\n"));
+  EXPECT_THAT(threaded([](Json& spec) { spec["linux"]["resources"]["memory"]["limit"] = 64 << 20; }),
+              HasSubstr("linux.resources.memory.limit: the cgroup controller of memory.max is not available"));
 }
 
 }  // namespace
