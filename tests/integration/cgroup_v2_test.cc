@@ -37,10 +37,16 @@ class CgroupV2Test : public ContainerSandbox {
     return argv;
   }
 
+  /// There are other tests on this machine.
+  static std::string cgroup_named(const std::string& name) {
+    return OwnCgroup::kNames + name + "-" + std::to_string(::getpid());
+  }
+
   static Edit container(const char* option, bool own_namespace = true, const char* source = "cgroup") {
     return [=](Json& spec) {
       spec["process"]["user"] = {{"uid", 1000}, {"gid", 1000}};
       spec["linux"].erase("resources");
+      spec["linux"]["cgroupsPath"] = "/" + cgroup_named("owned");
       if (own_namespace) spec["linux"]["namespaces"].push_back({{"type", "cgroup"}});
       spec["mounts"].push_back(
           {{"destination", "/sys/fs/cgroup"}, {"type", "cgroup"}, {"source", source}, {"options", {option}}});
@@ -87,7 +93,7 @@ TEST_F(CgroupV2Test, OtherwiseItStaysTheRuntimes) {
 }
 
 TEST_F(CgroupV2Test, BelowAThreadedCgroupTheContainersIsThreadedToo) {
-  const std::string parent = OwnCgroup::kNames + std::string("threaded-") + std::to_string(::getpid());
+  const std::string parent = cgroup_named("threaded");
   const auto threaded = [&](const Edit& edit) {
     const auto path = shell_bundle("cat /proc/self/cgroup", [&](Json& spec) {
       spec["linux"].erase("resources");

@@ -1,6 +1,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <unistd.h>
 
+#include <cerrno>
 #include <cstdlib>
 #include <filesystem>
 #include <map>
@@ -8,6 +10,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "base/file.h"
 #include "base/rollback.h"
 #include "cgroups/cgroup.h"
 #include "cgroups/device_rules.h"
@@ -40,6 +43,65 @@ class V1DirectoriesTest : public ::testing::Test {
 
   std::string root_;
 };
+
+/// For controllers that few machines have: files of theirs in a directory, which keep what was written last.
+class LimitFilesTest : public V1DirectoriesTest {
+ protected:
+  void make(const std::vector<std::string>& files) const {
+    for (const auto& file : files) base::write_file_atomic(root_ + "/" + file, "", 0644);
+  }
+  std::string written(const std::string& file) const { return base::read_file(root_ + "/" + file); }
+
+  static oci::Resources limits() {
+    oci::Resources resources;
+    resources.hugepage_limits = {{"2MB", 4194304}};
+    resources.rdma["mlx5_1"] = {3, 10000};
+    return resources;
+  }
+};
+
+TEST_F(LimitFilesTest, HugePagesAndRdmaOnV1) {
+  make({"hugetlb.2MB.limit_in_bytes", "hugetlb.2MB.rsvd.limit_in_bytes", "rdma.max"});
+  auto resources = limits();
+  apply_v1_limits({{"hugetlb", root_}, {"rdma", root_}}, resources);
+  EXPECT_EQ(written("hugetlb.2MB.limit_in_bytes"), "4194304");
+  EXPECT_EQ(written("hugetlb.2MB.rsvd.limit_in_bytes"), "4194304");
+  EXPECT_EQ(written("rdma.max"), "mlx5_1 hca_handle=3 hca_object=10000");
+  // Before Linux 5.7 there are no reservations to limit.
+  std::filesystem::remove(root_ + "/hugetlb.2MB.rsvd.limit_in_bytes");
+  EXPECT_NO_THROW(apply_v1_limits({{"hugetlb", root_}, {"rdma", root_}}, resources));
+  resources.hugepage_limits = {{"1GB", 1}};
+  EXPECT_THROW(apply_v1_limits({{"hugetlb", root_}, {"rdma", root_}}, resources), std::runtime_error);
+}
+
+TEST_F(LimitFilesTest, HugePagesAndRdmaOnV2) {
+  make({"hugetlb.2MB.max", "hugetlb.2MB.rsvd.max", "rdma.max"});
+  auto resources = limits();
+  apply_v2_limits(root_, resources);
+  EXPECT_EQ(written("hugetlb.2MB.max"), "4194304");
+  EXPECT_EQ(written("hugetlb.2MB.rsvd.max"), "4194304");
+  EXPECT_EQ(written("rdma.max"), "mlx5_1 hca_handle=3 hca_object=10000");
+  make({"rdma.max"});
+  resources.rdma["mlx5_1"] = {{}, 7};
+  apply_v2_limits(root_, resources);
+  EXPECT_EQ(written("rdma.max"), "mlx5_1 hca_object=7");
+}
+
+TEST_F(LimitFilesTest, WeightsAreThoseOfTheSchedulerOnV2) {
+  oci::Resources resources;
+  resources.block_io.emplace().weight = 500;
+  make({"io.weight"});
+  apply_v2_limits(root_, resources);
+  EXPECT_EQ(written("io.weight"), "4950");
+  make({"io.bfq.weight"});
+  apply_v2_limits(root_, resources);
+  EXPECT_EQ(written("io.bfq.weight"), "500");
+  make({"io.bfq.weight"});
+  resources.block_io->weight.reset();
+  resources.block_io->weight_device = {{8, 16, 300, 0}};
+  apply_v2_limits(root_, resources);
+  EXPECT_EQ(written("io.bfq.weight"), "8:16 300");
+}
 
 TEST_F(V1DirectoriesTest, WhetherAllAreNewIsToldAndWhatIsMadeCanBeUndone) {
   const std::map<std::string, std::string> paths{
@@ -155,6 +217,25 @@ TEST(DeviceRulesTest, WhatEveryContainerNeedsComesAfterTheConfiguredRules) {
                                  "allow c 5:0 rwm", "allow c 5:2 rwm", "allow c 136:* rwm", "allow c 10:200 rwm"));
   texts.erase(texts.begin());
   EXPECT_EQ(texts, texts_of({})) << "without rules there is nothing else";
+}
+
+TEST(DeviceRulesTest, WhatIsRefusedIsLeftOutOnlyWhereNobodyCouldMakeDevicesAnyway) {
+  if (::geteuid() != 0) GTEST_SKIP() << "needs root";
+  const auto refused = [](int error) { return [error] { throw base::SystemError("attach", error); }; };
+  const std::vector<oci::DeviceRule> rules{{false, 'a', -1, -1, "rwm"}};
+  EXPECT_THROW(try_device_rules(rules, refused(EPERM)), base::SystemError);
+  EXPECT_NO_THROW(try_device_rules({}, refused(EINVAL))) << "a kernel without device programs, and nothing asked for";
+  const auto as_user = [&](int error) {
+    if (::setresuid(1000, 1000, 1000) != 0) ::_exit(99);
+    try {
+      try_device_rules(rules, refused(error));
+    } catch (const base::SystemError&) {
+      ::_exit(1);
+    }
+    ::_exit(0);
+  };
+  EXPECT_EXIT(as_user(EPERM), ::testing::ExitedWithCode(0), "");
+  EXPECT_EXIT(as_user(EINVAL), ::testing::ExitedWithCode(1), "");
 }
 
 /// Runs a device program as the kernel would: the few instructions that device_program uses.
