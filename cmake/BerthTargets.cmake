@@ -45,8 +45,24 @@ function(berth_fast)
   set_property(SOURCE ${ARGN} APPEND PROPERTY COMPILE_OPTIONS $<$<CONFIG:Release>:-O2>)
 endfunction()
 
-# A static executable does without what the libraries bring along and we do not need.
-function(berth_link_statically name)
+# Where programs leave the reports of sanitizers, one file each (the preset asan sets it). Tests run programs as other users,
+# too.
+set(BERTH_SANITIZER_REPORTS "" CACHE PATH "Directory for the reports of sanitizers")
+if(BERTH_SANITIZER_REPORTS)
+  file(MAKE_DIRECTORY "${BERTH_SANITIZER_REPORTS}")
+  file(CHMOD "${BERTH_SANITIZER_REPORTS}" PERMISSIONS
+    OWNER_READ OWNER_WRITE OWNER_EXECUTE GROUP_READ GROUP_WRITE GROUP_EXECUTE WORLD_READ WORLD_WRITE WORLD_EXECUTE)
+  add_library(berth_sanitizer_options OBJECT "${CMAKE_SOURCE_DIR}/lib/base/sanitizer_options.cc")
+  target_compile_definitions(berth_sanitizer_options PRIVATE BERTH_SANITIZER_REPORTS="${BERTH_SANITIZER_REPORTS}")
+  # (As shared objects the two share a function that sets the path, and one of them does not learn it.)
+  target_link_options(berth_sanitizer_options INTERFACE -static-libasan -static-libubsan)
+endif()
+
+# How an executable that is installed is linked. A static one does without what the libraries bring along and we do not need.
+function(berth_link name)
+  if(BERTH_SANITIZER_REPORTS)
+    target_link_libraries(${name} PRIVATE berth_sanitizer_options)
+  endif()
   if(BERTH_STATIC)
     target_sources(${name} PRIVATE
       "${CMAKE_SOURCE_DIR}/lib/base/name_services.cc"
@@ -60,7 +76,7 @@ function(berth_executable name)
   cmake_parse_arguments(ARG "" "DESTINATION" "SOURCES;USES" ${ARGN})
   add_executable(${name} ${ARG_SOURCES})
   target_link_libraries(${name} PRIVATE berth_options ${ARG_USES})
-  berth_link_statically(${name})
+  berth_link(${name})
   add_dependencies(suite ${name})
   install(TARGETS ${name} RUNTIME DESTINATION "${ARG_DESTINATION}")
 endfunction()
