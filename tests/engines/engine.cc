@@ -17,7 +17,7 @@ std::unique_ptr<OwnHost> EngineTest::host_;
 Image EngineTest::image_;
 std::string EngineTest::missing_;
 
-const base::CommandResult& Transcript::command(const std::string& what, const base::CommandResult& result) {
+base::CommandResult Transcript::command(const std::string& what, base::CommandResult result) {
   status(what, result);
   text_ += result.output;
   if (!result.output.empty() && result.output.back() != '\n') text_ += '\n';

@@ -25,7 +25,7 @@ struct Runtime {
 class Transcript {
  public:
   /// How a command ended, and what it printed on stdout. Returns its result, for more facts.
-  const base::CommandResult& command(const std::string& what, const base::CommandResult& result);
+  base::CommandResult command(const std::string& what, base::CommandResult result);
   /// Only how it ended: what it printed has identifiers.
   void status(const std::string& what, const base::CommandResult& result);
   void fact(const std::string& what, const std::string& value);
