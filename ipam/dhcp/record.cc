@@ -31,7 +31,8 @@ Json options_to_json(const Options& options) {
 
 Options options_from_json(const Json& value, const std::string& path) {
   Options options;
-  for (const auto& [name, text] : JsonObject(value, path).raw().items()) {
+  const JsonObject object(value, path);
+  for (const auto& [name, text] : object.raw().items()) {
     const auto code = option_code(name);
     if (!code || !text.is_string()) throw JsonError(path + "." + name + ": not an option's code and its bytes");
     options[*code] = base::base64_decode(text.get<std::string>());

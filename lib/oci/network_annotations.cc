@@ -41,12 +41,12 @@ std::vector<std::string_view> split(std::string_view text, char separator) {
   }
 }
 
-std::string quoted(std::string_view text) {
+std::string in_quotes(std::string_view text) {
   return "\"" + std::string(text) + "\"";
 }
 
 [[noreturn]] void reject_port(std::string_view specification, const std::string& why) {
-  throw std::invalid_argument("invalid port " + quoted(specification) + ": " + why);
+  throw std::invalid_argument("invalid port " + in_quotes(specification) + ": " + why);
 }
 
 struct PortRange {
@@ -59,7 +59,7 @@ unsigned parse_port_number(std::string_view text, const char* side, std::string_
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
   const bool is_number = !text.empty() && end == text.data() + text.size();
   if (!is_number || error == std::errc::invalid_argument)
-    reject_port(specification, std::string(side) + " port " + quoted(text) + " is not a number");
+    reject_port(specification, std::string(side) + " port " + in_quotes(text) + " is not a number");
   if (error != std::errc() || number < 1 || number > 65535)
     reject_port(specification, std::string(side) + " port " + std::string(text) + " is not between 1 and 65535");
   return number;
@@ -81,7 +81,7 @@ std::string take_protocol(std::string_view& rest, std::string_view specification
   std::string protocol(rest.substr(slash + 1));
   std::transform(protocol.begin(), protocol.end(), protocol.begin(), [](unsigned char c) { return std::tolower(c); });
   if (protocol != "tcp" && protocol != "udp" && protocol != "sctp")
-    reject_port(specification, "protocol " + quoted(rest.substr(slash + 1)) + " is not tcp, udp or sctp");
+    reject_port(specification, "protocol " + in_quotes(rest.substr(slash + 1)) + " is not tcp, udp or sctp");
   rest = rest.substr(0, slash);
   return protocol;
 }
@@ -104,7 +104,7 @@ std::optional<net::IpAddress> take_host_ip(std::string_view& rest, std::string_v
     if (text.empty()) return std::nullopt;
   }
   const auto address = net::IpAddress::try_parse(text);
-  if (!address) reject_port(specification, "invalid host address " + quoted(text));
+  if (!address) reject_port(specification, "invalid host address " + in_quotes(text));
   if (address->is_v6() != bracketed)
     reject_port(specification, std::string("an IPv") + (bracketed ? "4" : "6") + " address stands " +
                                    (bracketed ? "without" : "in") + " brackets");
@@ -137,14 +137,15 @@ NetworkRequest parse_network(std::string_view specification) {
   const auto colon = specification.find(':');
   request.name = specification.substr(0, colon);
   if (!is_name(request.name))
-    throw std::invalid_argument("invalid network " + quoted(specification) + ": the name " + quoted(request.name) +
+    throw std::invalid_argument("invalid network " + in_quotes(specification) + ": the name " +
+                                in_quotes(request.name) +
                                 " does not start with a letter or digit, or has other characters than letters, digits, "
                                 "'_', '.' and '-'");
   if (colon == std::string_view::npos) return request;
   request.ifname = specification.substr(colon + 1);
   if (!net::is_link_name(request.ifname))
-    throw std::invalid_argument("invalid network " + quoted(specification) + ": invalid interface name " +
-                                quoted(request.ifname));
+    throw std::invalid_argument("invalid network " + in_quotes(specification) + ": invalid interface name " +
+                                in_quotes(request.ifname));
   return request;
 }
 
@@ -152,7 +153,7 @@ void name_interfaces(std::vector<NetworkRequest>& networks) {
   std::set<std::string> taken;
   for (const auto& network : networks)
     if (!network.ifname.empty() && !taken.insert(network.ifname).second)
-      throw std::invalid_argument("invalid networks: interface " + quoted(network.ifname) + " is named twice");
+      throw std::invalid_argument("invalid networks: interface " + in_quotes(network.ifname) + " is named twice");
   unsigned number = 0;
   for (auto& network : networks)
     while (network.ifname.empty()) {
@@ -164,7 +165,7 @@ void name_interfaces(std::vector<NetworkRequest>& networks) {
 std::vector<std::string> absolute_paths(std::string_view text, char separator) {
   std::vector<std::string> paths;
   for (const auto part : split(text, separator)) {
-    if (!part.starts_with('/')) throw std::invalid_argument(quoted(part) + " is not an absolute path");
+    if (!part.starts_with('/')) throw std::invalid_argument(in_quotes(part) + " is not an absolute path");
     paths.emplace_back(part);
   }
   return paths;
@@ -181,7 +182,7 @@ std::vector<std::pair<std::string, std::string>> parse_args(std::string_view tex
   for (const auto pair : split(text, ';')) {
     const auto equals = pair.find('=');
     if (equals == std::string_view::npos || equals == 0 || pair.find('=', equals + 1) != std::string_view::npos)
-      throw std::invalid_argument("invalid pair " + quoted(pair) + ", want KEY=VALUE");
+      throw std::invalid_argument("invalid pair " + in_quotes(pair) + ", want KEY=VALUE");
     args.emplace_back(pair.substr(0, equals), pair.substr(equals + 1));
   }
   return args;
@@ -203,9 +204,9 @@ void apply_network_option(NetworkSetup& setup, std::string_view rest, const std:
   const auto is_meant = [&](const NetworkRequest& network) { return network.name == name; };
   const auto found = std::find_if(setup.networks.begin(), setup.networks.end(), is_meant);
   if (found == setup.networks.end())
-    throw std::invalid_argument("the container is not attached to network " + quoted(name));
+    throw std::invalid_argument("the container is not attached to network " + in_quotes(name));
   if (std::find_if(found + 1, setup.networks.end(), is_meant) != setup.networks.end())
-    throw std::invalid_argument("the container is attached to network " + quoted(name) + " more than once");
+    throw std::invalid_argument("the container is attached to network " + in_quotes(name) + " more than once");
   if (suffix == annotation::kMacSuffix) {
     found->mac = net::MacAddress::parse(value).to_string();
     return;
@@ -222,7 +223,7 @@ void with_annotation(const std::string& key, const std::string& value, Apply&& a
   try {
     apply(value);
   } catch (const std::invalid_argument& error) {
-    throw std::invalid_argument("annotation " + key + "=" + quoted(value) + ": " + error.what());
+    throw std::invalid_argument("annotation " + key + "=" + in_quotes(value) + ": " + error.what());
   }
 }
 

@@ -30,9 +30,9 @@ Link check_bridge(Netlink& host, const Config& config, const Result& previous) {
   if (!bridge) fail("bridge " + config.bridge + " does not exist");
   if (bridge->kind != "bridge") fail("\"" + config.bridge + "\" already exists but is not a bridge");
   if (!bridge->is_up()) fail("bridge " + config.bridge + " is down");
-  const auto& before = interface::recorded(previous, config.bridge, "");
+  const auto mac_before = interface::recorded(previous, config.bridge, "").mac;
   // Where it does not have the gateway address itself, its hardware address follows its lowest port.
-  if (config.is_gateway && config.has_ipam && config.vlan == 0) interface::require_mac(*bridge, before.mac);
+  if (config.is_gateway && config.has_ipam && config.vlan == 0) interface::require_mac(*bridge, mac_before);
   if (bridge->is_promiscuous() != config.promiscuous) {
     fail("bridge " + config.bridge + " has promiscuous mode " + (config.promiscuous ? "off" : "on") +
          ", promiscMode says otherwise");

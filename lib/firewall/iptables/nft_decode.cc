@@ -153,7 +153,7 @@ class Decoder {
     if (load_.what != NFT_PAYLOAD_NETWORK_HEADER) return false;
     const bool source = load_.offset == (v4 ? 12U : 8U);
     if (!source && load_.offset != (v4 ? 16U : 24U)) return false;
-    (source ? rule_.source : rule_.destination) = {prefix(value), inverted};
+    (source ? rule_.source : rule_.destination) = AddressMatch{prefix(value), inverted};
     return true;
   }
 
