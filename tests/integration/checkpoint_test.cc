@@ -29,8 +29,7 @@ class CheckpointTest : public ContainerSandbox {
   void SetUp() override {
     ContainerSandbox::SetUp();
     if (IsSkipped()) return;
-    if (system_program("criu").empty())
-      GTEST_SKIP() << "there is no criu on this host (Debian 13 has no package of it)";
+    if (system_program("criu").empty()) GTEST_SKIP() << "criu is not installed";
     const auto check = call({"criu", "check"});
     if (!check.ok()) {
       GTEST_SKIP() << "this kernel has no support for the installed criu: "

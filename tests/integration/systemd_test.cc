@@ -221,7 +221,7 @@ TEST_F(SystemdTest, CommandsWorkAsEverywhere) {
 }
 
 TEST_F(SystemdTest, ARestoredContainerIsAScopeAgain) {
-  if (system_program("criu").empty()) GTEST_SKIP() << "there is no criu on this host (Debian 13 has no package of it)";
+  if (system_program("criu").empty()) GTEST_SKIP() << "criu is not installed";
   RunOptions patient;
   patient.timeout = std::chrono::minutes(5);
   const auto must_call = [&](std::vector<std::string> words) {
