@@ -160,6 +160,7 @@ void Mounts::mount_one(const base::Fd& root, Entry& entry) {
     const bool is_copy = config_.linux_.makes(oci::NamespaceType::kMount);
     mount_cgroups(is_copy ? CgroupLayout::of_host() : CgroupLayout::detect(), open_target(root, *entry.mount, {}),
                   entry.options, cgroups_, own_cgroup_namespace_);
+    if (entry.options.propagation.empty() && !entry.options.recursive.any()) return;
     const base::Fd mounted = open_in_root(root, clean_path(entry.mount->destination));
     for (const uint64_t flags : entry.options.propagation) set_propagation(mounted, flags);
     apply_to_tree(mounted, entry.options.recursive, *entry.mount);
