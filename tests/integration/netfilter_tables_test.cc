@@ -14,6 +14,7 @@
 
 #include "base/error.h"
 #include "base/fd.h"
+#include "firewall/iptables/nft_table.h"
 #include "firewall/netfilter/change.h"
 #include "firewall/netfilter/conversation.h"
 #include "firewall/netfilter/expressions.h"
@@ -72,6 +73,25 @@ TEST_F(NetfilterTablesTest, NftShowsWhatABatchMade) {
   ASSERT_TRUE(Tables().commit(batch));
   EXPECT_NE(listing().find("ip saddr @addresses drop"), std::string::npos) << listing();
   EXPECT_NE(listing().find("10.1.0.2 comment \"web/c1/eth0\""), std::string::npos) << listing();
+}
+
+/// iptables-nft writes IPv4's protocol as one or the other, depending on its version.
+TEST_F(NetfilterTablesTest, AProtocolIsReadFromTheHeaderOfIpv4AndFromThePacketsProperties) {
+  must_run({"nft",
+            "add table ip nat; add chain ip nat X; add rule ip nat X ip protocol tcp return; "
+            "add rule ip nat X meta l4proto tcp return; add rule ip nat X ip protocol != udp return; "
+            "add rule ip nat X ip ttl 6 return"});
+  const auto rules = firewall::iptables::read_nft_table(net::Family::kIpv4, "nat")->rules("X");
+  ASSERT_EQ(4u, rules.size());
+  EXPECT_EQ(IPPROTO_TCP, rules[0].protocol);
+  EXPECT_FALSE(rules[0].protocol_inverted);
+  EXPECT_THAT(rules[0].matches, ::testing::IsEmpty());
+  EXPECT_EQ(rules[0], rules[1]);
+  EXPECT_EQ(IPPROTO_UDP, rules[2].protocol);
+  EXPECT_TRUE(rules[2].protocol_inverted);
+  EXPECT_THAT(rules[2].matches, ::testing::IsEmpty());
+  EXPECT_EQ(0, rules[3].protocol);
+  EXPECT_THAT(rules[3].matches, ::testing::SizeIs(1));  // not understood
 }
 
 TEST_F(NetfilterTablesTest, ABatchWithAFailingStepChangesNothingAndNamesTheStep) {

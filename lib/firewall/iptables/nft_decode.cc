@@ -113,9 +113,7 @@ class Decoder {
   bool meta(const Bytes& value, bool inverted) {
     switch (load_.what) {
       case NFT_META_L4PROTO:
-        rule_.protocol = value[0];
-        rule_.protocol_inverted = inverted;
-        return true;
+        return protocol(value, inverted);
       case NFT_META_IIFNAME:
         rule_.in = {interface(value), inverted};
         return true;
@@ -128,6 +126,12 @@ class Decoder {
       default:
         return false;
     }
+  }
+
+  bool protocol(const Bytes& value, bool inverted) {
+    rule_.protocol = value[0];
+    rule_.protocol_inverted = inverted;
+    return true;
   }
 
   static uint32_t number(const Bytes& bytes) {
@@ -151,6 +155,8 @@ class Decoder {
       return true;
     }
     if (load_.what != NFT_PAYLOAD_NETWORK_HEADER) return false;
+    // Since 1.8.11 iptables reads the protocol of IPv4 there.
+    if (v4 && load_.offset == 9 && load_.length == 1 && mask_.empty()) return protocol(value, inverted);
     const bool source = load_.offset == (v4 ? 12U : 8U);
     if (!source && load_.offset != (v4 ? 16U : 24U)) return false;
     (source ? rule_.source : rule_.destination) = AddressMatch{prefix(value), inverted};
