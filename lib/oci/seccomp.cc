@@ -1,5 +1,7 @@
 #include "oci/seccomp.h"
 
+#include <seccomp.h>
+
 #include <algorithm>
 #include <cerrno>
 #include <iterator>
@@ -45,10 +47,13 @@ constexpr Word<SeccompFlag> kFlags[] = {
 };
 
 constexpr const char* kArchitectures[] = {
-    "SCMP_ARCH_AARCH64", "SCMP_ARCH_ARM",      "SCMP_ARCH_MIPS",        "SCMP_ARCH_MIPS64", "SCMP_ARCH_MIPS64N32",
-    "SCMP_ARCH_MIPSEL",  "SCMP_ARCH_MIPSEL64", "SCMP_ARCH_MIPSEL64N32", "SCMP_ARCH_PPC",    "SCMP_ARCH_PPC64",
-    "SCMP_ARCH_PPC64LE", "SCMP_ARCH_RISCV64",  "SCMP_ARCH_S390",        "SCMP_ARCH_S390X",  "SCMP_ARCH_X32",
-    "SCMP_ARCH_X86",     "SCMP_ARCH_X86_64",
+    "SCMP_ARCH_AARCH64",     "SCMP_ARCH_ARM",      "SCMP_ARCH_MIPS",        "SCMP_ARCH_MIPS64", "SCMP_ARCH_MIPS64N32",
+    "SCMP_ARCH_MIPSEL",      "SCMP_ARCH_MIPSEL64", "SCMP_ARCH_MIPSEL64N32", "SCMP_ARCH_PPC",    "SCMP_ARCH_PPC64",
+    "SCMP_ARCH_PPC64LE",     "SCMP_ARCH_RISCV64",  "SCMP_ARCH_S390",        "SCMP_ARCH_S390X",  "SCMP_ARCH_X32",
+    "SCMP_ARCH_X86",         "SCMP_ARCH_X86_64",
+#ifdef SCMP_ARCH_LOONGARCH64  // libseccomp 2.6
+    "SCMP_ARCH_LOONGARCH64",
+#endif
 };
 
 template <class Words>

@@ -403,11 +403,14 @@ TEST_F(SeccompCompilerTest, SharedCallsOfOtherArchitecturesAreFound) {
     uint32_t audit;
     uint32_t first_number;
   };
-  for (const auto& [name, audit, first] :
-       {Other{"SCMP_ARCH_PPC64LE", AUDIT_ARCH_PPC64LE, 0}, Other{"SCMP_ARCH_MIPSEL", AUDIT_ARCH_MIPSEL, 4000},
-        Other{"SCMP_ARCH_MIPSEL64", AUDIT_ARCH_MIPSEL64, 5000},
-        Other{"SCMP_ARCH_MIPSEL64N32", AUDIT_ARCH_MIPSEL64N32, 6000}, Other{"SCMP_ARCH_ARM", AUDIT_ARCH_ARM, 0},
-        Other{"SCMP_ARCH_RISCV64", AUDIT_ARCH_RISCV64, 0}}) {
+  for (const auto& [name, audit, first] : {
+#ifdef SCMP_ARCH_LOONGARCH64  // libseccomp 2.6
+           Other{"SCMP_ARCH_LOONGARCH64", AUDIT_ARCH_LOONGARCH64, 0},
+#endif
+           Other{"SCMP_ARCH_PPC64LE", AUDIT_ARCH_PPC64LE, 0}, Other{"SCMP_ARCH_MIPSEL", AUDIT_ARCH_MIPSEL, 4000},
+           Other{"SCMP_ARCH_MIPSEL64", AUDIT_ARCH_MIPSEL64, 5000},
+           Other{"SCMP_ARCH_MIPSEL64N32", AUDIT_ARCH_MIPSEL64N32, 6000}, Other{"SCMP_ARCH_ARM", AUDIT_ARCH_ARM, 0},
+           Other{"SCMP_ARCH_RISCV64", AUDIT_ARCH_RISCV64, 0}}) {
     SCOPED_TRACE(name);
     auto json = test::docker_profile();
     json["architectures"] = {name};
