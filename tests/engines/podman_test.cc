@@ -29,7 +29,9 @@ class PodmanTest : public EngineTest {
   }
 
   static std::vector<std::string> command(const std::vector<std::string>& words, const std::string& runtime = {}) {
-    std::vector<std::string> argv{"podman",
+    std::vector<std::string> argv{"env",
+                                  "PODMAN_IGNORE_CGROUPSV1_WARNING=1",  // Podman 5 says so in every output
+                                  "podman",
                                   "--root",
                                   host().scratch() + "/podman",
                                   "--runroot",

@@ -25,7 +25,7 @@ class EventsTest : public ContainerSandbox {
     EXPECT_EQ(1, std::count(text.begin(), text.end(), '\n'));
     const auto event = Json::parse(text);
     EXPECT_EQ("stats", event["type"]);
-    EXPECT_EQ(id, event["id"]);
+    EXPECT_EQ(id, event["id"].get<std::string>());
     return event["data"];
   }
 
