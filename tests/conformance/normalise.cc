@@ -102,6 +102,7 @@ void tidy_link(Json& link) {
                             "tcn_timer",
                             "topology_change_timer",
                             "gc_timer",
+                            "fdb_n_learned",
                             "state",
                             "id",
                             "no",

@@ -155,8 +155,11 @@ Json nft_chains() {
   for (std::string line; std::getline(text, line);) {
     if (line.starts_with("table ")) table = line.substr(6, line.find(" {") - 6);
     if (line.starts_with("\tchain ")) chain = table + " " + line.substr(7, line.find(" {") - 7);
-    static const std::regex protocol("meta l4proto [a-z]+ +");
-    if (line.starts_with("\t\t")) chains[chain].push_back(std::regex_replace(line.substr(2), protocol, ""));
+    static const std::regex protocol("(meta l4proto|ip protocol) [a-z]+ +");
+    static const std::regex spaces(" +");
+    if (!line.starts_with("\t\t")) continue;
+    const auto matches = std::regex_replace(line.substr(2), protocol, "");
+    chains[chain].push_back(std::regex_replace(matches, spaces, " "));
   }
   return chains;
 }
