@@ -14,11 +14,12 @@ namespace {
                   describe(value));
 }
 
-/// Everything that reads it ends at a NUL byte, and would take a part for the whole.
-std::string text_of(const Json& value, const std::string& path) {
-  if (!value.is_string()) wrong_type(path, "a string", value);
-  auto text = value.get<std::string>();
-  if (text.find('\0') != std::string::npos) throw JsonError(path + ": contains a NUL byte");
+/// Everything that reads it ends at a NUL byte, and would take a part for the whole. `path` makes the path.
+template <typename Path>
+std::string text_of(const Json& value, const Path& path) {
+  if (!value.is_string()) wrong_type(path(), "a string", value);
+  const auto& text = value.get_ref<const std::string&>();
+  if (text.find('\0') != std::string::npos) throw JsonError(path() + ": contains a NUL byte");
   return text;
 }
 
@@ -120,7 +121,7 @@ std::string JsonObject::path_of(std::string_view key) const {
 std::optional<std::string> JsonObject::string(std::string_view key) const {
   const Json* value = find(key);
   if (value == nullptr) return std::nullopt;
-  return text_of(*value, path_of(key));
+  return text_of(*value, [&] { return path_of(key); });
 }
 
 std::optional<bool> JsonObject::boolean(std::string_view key) const {
@@ -196,7 +197,7 @@ std::vector<JsonObject> JsonObject::objects(std::string_view key) const {
 std::vector<std::string> JsonObject::strings(std::string_view key) const {
   std::vector<std::string> elements;
   for (const Json* element : array(key)) {
-    elements.push_back(text_of(*element, path_of(key) + "[" + std::to_string(elements.size()) + "]"));
+    elements.push_back(text_of(*element, [&] { return path_of(key) + "[" + std::to_string(elements.size()) + "]"; }));
   }
   return elements;
 }
@@ -206,7 +207,8 @@ std::vector<std::pair<std::string, std::string>> JsonObject::string_map(std::str
   const auto map = object(key);
   if (!map) return entries;
   for (auto it = map->raw().begin(); it != map->raw().end(); ++it) {
-    entries.emplace_back(text_of(Json(it.key()), map->path()), text_of(*it, map->path_of(it.key())));
+    if (it.key().find('\0') != std::string::npos) throw JsonError(map->path() + ": contains a NUL byte");
+    entries.emplace_back(it.key(), text_of(*it, [&] { return map->path_of(it.key()); }));
   }
   return entries;
 }

@@ -77,7 +77,7 @@ TEST_F(DhcpDaemonTest, AsksEveryServerWhenItsOwnIsGone) {
   EXPECT_THAT(daemon_log(), Not(HasSubstr("has lost")));
   EXPECT_EQ(addresses(), std::vector<std::string>{address});
   expect_ok("DEL");
-  EXPECT_TRUE(lan_is_free()) << "the release goes to the new server";
+  EXPECT_TRUE(lan_is_free()) << "the release goes to the new server\n" << lan_->log() << daemon_log();
 }
 
 TEST_F(DhcpDaemonTest, ARefusedAddressLeavesTheLinkAndTheNextOneComesWithItsRoutes) {
