@@ -6,6 +6,7 @@
 
 #include <ctime>
 
+#include "base/error.h"
 #include "base/fd.h"
 #include "base/file.h"
 #include "base/json.h"
@@ -107,10 +108,18 @@ std::string quoted(const std::string& text) {
   return out + "\"";
 }
 
+/// A disk that is full or a reader that is gone must not change what becomes of the command.
+void put(int fd, const std::string& text) {
+  try {
+    base::write_all(fd, text, "log");
+  } catch (const base::SystemError&) {
+    return;  // Where should it be said?
+  }
+}
+
 void write_record(const char* level, const std::string& message) {
-  Log& log = the_log();
-  const auto record = format_record(log.format, level, message, std::time(nullptr)) + "\n";
-  base::write_all(log.fd, record, "log");
+  const Log& log = the_log();
+  put(log.fd, format_record(log.format, level, message, std::time(nullptr)) + "\n");
 }
 
 }  // namespace
@@ -134,7 +143,7 @@ void log_error(const std::string& message) {
   Log& log = the_log();
   log.held.clear();
   write_record("error", message);
-  if (log.fd != STDERR_FILENO) base::write_all(STDERR_FILENO, message + "\n", "stderr");
+  if (log.fd != STDERR_FILENO) put(STDERR_FILENO, message + "\n");
 }
 
 void log_warning(const std::string& message) {
@@ -152,7 +161,7 @@ void log_debug(const std::string& message) {
 
 void finish_log() {
   Log& log = the_log();
-  if (!log.held.empty()) base::write_all(log.fd, log.held, "log");
+  if (!log.held.empty()) put(log.fd, log.held);
   log.held.clear();
 }
 

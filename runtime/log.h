@@ -3,6 +3,7 @@
 #include <string>
 
 /// The runtime's log, in the formats that clients of container runtimes read (runc's text and JSON records).
+/// A record that cannot be written is lost: nothing here but open_log throws.
 namespace berth::runtime {
 
 enum class LogFormat { kText, kJson };

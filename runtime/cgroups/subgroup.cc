@@ -2,6 +2,7 @@
 
 #include <sys/stat.h>
 
+#include <filesystem>
 #include <stdexcept>
 
 #include "base/error.h"
@@ -15,6 +16,10 @@ namespace berth::runtime {
 namespace {
 
 std::string below(const std::string& directory, const std::string& path, const std::string& text) {
+  const auto inner = std::filesystem::path(path).relative_path().lexically_normal();
+  if (!inner.empty() && *inner.begin() == "..") {
+    throw std::runtime_error("--cgroup " + text + ": " + path + " is not a sub cgroup path");
+  }
   const std::string cleaned = cgroup_files::clean(path);
   const std::string wanted = cleaned == "/" ? directory : directory + cleaned;
   struct stat info {};

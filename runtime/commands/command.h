@@ -56,4 +56,8 @@ void print(const std::string& text);
 /// A path as given on the command line, made absolute and clean. An empty one stays empty.
 std::string absolute_path(const std::string& path);
 
+/// The directory that a change of directory to `path` would lead to, without symbolic links, as runc has it; empty: the
+/// current one. Where it leads nowhere, the path as it is: who opens a file there says what is wrong.
+std::string bundle_directory(const std::string& path);
+
 }  // namespace berth::runtime

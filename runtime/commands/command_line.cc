@@ -19,17 +19,6 @@ struct Option {
   bool given = false;
 };
 
-/// The values that Go's strconv.ParseBool knows.
-std::optional<bool> parse_boolean(const std::string& text) {
-  for (const char* word : {"1", "t", "T", "TRUE", "true", "True"}) {
-    if (text == word) return true;
-  }
-  for (const char* word : {"0", "f", "F", "FALSE", "false", "False"}) {
-    if (text == word) return false;
-  }
-  return std::nullopt;
-}
-
 struct FlagWord {
   std::string name;
   std::optional<std::string> value;  ///< What stands behind '='.
@@ -47,6 +36,16 @@ bool looks_like_flag(const std::string& word) {
 }
 
 }  // namespace
+
+std::optional<bool> parse_boolean(const std::string& text) {
+  for (const char* word : {"1", "t", "T", "TRUE", "true", "True"}) {
+    if (text == word) return true;
+  }
+  for (const char* word : {"0", "f", "F", "FALSE", "false", "False"}) {
+    if (text == word) return false;
+  }
+  return std::nullopt;
+}
 
 struct CommandLine::Parts {
   Manual manual;

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <stdexcept>
 #include <string>
 #include <vector>
@@ -22,6 +23,9 @@ class HelpRequested : public std::runtime_error {
  public:
   using std::runtime_error::runtime_error;
 };
+
+/// The values that Go's strconv.ParseBool knows: 1, t, true and their like.
+std::optional<bool> parse_boolean(const std::string& text);
 
 /// What a command's usage text says around its options.
 struct Manual {

@@ -2,9 +2,9 @@
 
 #include <unistd.h>
 
-#include <set>
 #include <stdexcept>
 
+#include "base/text.h"
 #include "cgroups/limit_text.h"
 #include "cgroups/systemd/systemd.h"
 #include "log.h"
@@ -23,15 +23,6 @@ CgroupManager cgroup_manager(const Globals& globals) {
   if (name != "systemd" && (!name.empty() || !globals.systemd_cgroup)) return CgroupManager::kFiles;
   require_systemd();
   return CgroupManager::kSystemd;
-}
-
-/// Names that this kernel's headers do not know are left out, as the specification wants.
-void warn_of_unknown_capabilities(const oci::Process& process) {
-  std::vector<std::string> unknown;
-  CapabilitySets::from(process.capabilities, unknown);
-  for (const auto& name : std::set(unknown.begin(), unknown.end())) {
-    log_warning("ignoring unknown capability " + name);
-  }
 }
 
 void warn_of_kernel_memory(const oci::Resources& resources) {
@@ -59,6 +50,12 @@ void check_console(bool terminal, bool detached, const std::string& console_sock
   }
 }
 
+void warn_of_unavailable_capabilities(const oci::Process& process, const oci::Config& config) {
+  if (!process.capabilities) return;
+  const auto names = unavailable_capabilities(*process.capabilities, config.linux_.has(oci::NamespaceType::kUser));
+  if (!names.empty()) log_warning("ignoring unknown or unavailable capabilities: [" + base::join(names, " ") + "]");
+}
+
 void CreateFlags::define(CommandLine& line) {
   define_for_restore(line);
   line.value("pidfd-socket", pidfd_socket_, "AF_UNIX socket that receives a pidfd of the container's process");
@@ -83,7 +80,7 @@ CreateFlags::Prepared CreateFlags::prepare(const Globals& globals, const std::st
                                            CreateOptions& options) const {
   validate_container_id(id);
   options.id = id;
-  options.bundle = absolute_path(bundle_.empty() ? "." : bundle_);
+  options.bundle = bundle_directory(bundle_);
   options.console_socket = absolute_path(console_socket_);
   options.pid_file = absolute_path(pid_file_);
   options.no_pivot = no_pivot_;
@@ -108,7 +105,7 @@ CreateFlags::Prepared CreateFlags::prepare(const Globals& globals, const std::st
   warn_of_kernel_memory(prepared.config.linux_.resources);
   if (const auto& process = prepared.config.process) {
     check_console(process->terminal, detached, console_socket_);
-    warn_of_unknown_capabilities(*process);
+    warn_of_unavailable_capabilities(*process, prepared.config);
   }
   const auto& personality = prepared.config.linux_.personality;
   if (personality && personality->has_flags) log_warning("ignoring linux.personality.flags: none are defined");

@@ -44,4 +44,7 @@ class CreateFlags {
 /// Throws runc's text if a terminal and --console-socket do not fit together.
 void check_console(bool terminal, bool detached, const std::string& console_socket);
 
+/// The specification asks for a warning of capabilities that a process is not given, although it should have them.
+void warn_of_unavailable_capabilities(const oci::Process& process, const oci::Config& config);
+
 }  // namespace berth::runtime

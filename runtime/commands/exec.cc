@@ -122,6 +122,8 @@ int exec_command(const Globals& globals, const Words& words) {
     const auto record = store.load(flags.options.id);
     const auto config = store.load_config(record);
     const auto process = process_of(config, line, flags, {arguments.begin() + 1, arguments.end()});
+    // What the container's own process should have was said when it was created.
+    if (!flags.caps.empty() || !flags.process_file.empty()) warn_of_unavailable_capabilities(process, config);
     flags.options.inherited = InheritedFds::of_caller(flags.preserve_fds, false);
     check_console(process.terminal, flags.options.detach, flags.options.console_socket);
     return exec_container(store, record, config, flags.options, process);

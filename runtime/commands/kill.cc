@@ -14,7 +14,8 @@ int kill_command(const Globals& globals, const Words& words) {
   auto store = globals.store();
   // An unknown container is reported before an unknown signal.
   store.load(arguments[0]);
-  const int signal = parse_signal(arguments.size() > 1 ? arguments[1] : "TERM");
+  const bool is_named = arguments.size() > 1 && !arguments[1].empty();
+  const int signal = parse_signal(is_named ? arguments[1] : "TERM");
   kill_container(store, arguments[0], signal, all);
   return 0;
 }

@@ -1,3 +1,4 @@
+#include <strings.h>
 #include <sys/auxv.h>
 #include <unistd.h>
 
@@ -7,6 +8,7 @@
 #include <filesystem>
 #include <iterator>
 
+#include "base/error.h"
 #include "base/file.h"
 #include "commands/command.h"
 #include "commands/command_line.h"
@@ -14,6 +16,7 @@
 #include "container/lifecycle.h"
 #include "log.h"
 #include "process/namespaces.h"
+#include "process/standard_streams.h"
 #include "security/early_start.h"
 #include "security/self_exe.h"
 
@@ -80,18 +83,13 @@ void define(CommandLine& line, GlobalFlags& flags) {
   line.stop_at_first_argument();
 }
 
-void check_choice(const char* flag, const std::string& value, std::initializer_list<const char*> choices) {
-  std::string list;
-  for (const char* choice : choices) {
-    if (value == choice) return;
-    if (*choice == '\0') continue;
-    list += (list.empty() ? "" : ", ") + std::string(choice);
-  }
-  throw std::runtime_error("invalid " + std::string(flag) + ": " + value + " (one of " + list + ")");
+void check_cgroup_manager(const std::string& name) {
+  if (name.empty() || name == "cgroupfs" || name == "systemd" || name == "disabled") return;
+  throw std::runtime_error("invalid cgroup-manager: " + name + " (one of cgroupfs, systemd, disabled)");
 }
 
 LogFormat log_format(const std::string& name) {
-  if (name == "text") return LogFormat::kText;
+  if (name.empty() || name == "text") return LogFormat::kText;
   if (name == "json") return LogFormat::kJson;
   throw std::runtime_error("invalid log-format: " + name);
 }
@@ -110,8 +108,10 @@ int dispatch(const Globals& globals, const Words& words) {
 }
 
 bool is_rootless(const std::string& flag) {
-  if (flag != "auto") return flag == "true";
-  return ::geteuid() != 0 || !in_initial_user_namespace();
+  if (flag.empty() || ::strcasecmp(flag.c_str(), "auto") == 0) return ::geteuid() != 0 || !in_initial_user_namespace();
+  const auto choice = parse_boolean(flag);
+  if (!choice) throw std::runtime_error("invalid rootless: " + flag + " (one of auto, true, false)");
+  return *choice;
 }
 
 bool enters_container(const std::string& command) {
@@ -132,8 +132,7 @@ int run_words(const Words& all, char** argv) {
   }
   if (!words.empty() && enters_container(words[0])) protect_own_executable(argv);
   open_log(flags.log_file, log_format(flags.log_format), flags.debug);
-  check_choice("rootless", flags.rootless, {"auto", "true", "false"});
-  check_choice("cgroup-manager", flags.globals.cgroup_manager, {"", "cgroupfs", "systemd", "disabled"});
+  check_cgroup_manager(flags.globals.cgroup_manager);
   flags.globals.root = absolute_path(flags.globals.root);
   flags.globals.rootless = is_rootless(flags.rootless);
 
@@ -141,6 +140,17 @@ int run_words(const Words& all, char** argv) {
   if (words.empty() || (wants_help && words.size() == 1)) throw HelpRequested(line.help());
   if (wants_help) words = {words[1], "--help"};
   return dispatch(flags.globals, words);
+}
+
+/// print() for handlers of exceptions: returns the exit status.
+int show(const std::string& text) {
+  try {
+    print(text);
+    return 0;
+  } catch (const base::SystemError& error) {
+    log_error(error.what());
+    return kFailure;
+  }
 }
 
 std::string default_root() {
@@ -167,13 +177,25 @@ void print(const std::string& text) {
 
 std::string absolute_path(const std::string& path) {
   if (path.empty()) return path;
-  auto clean = std::filesystem::absolute(path).lexically_normal().string();
+  std::error_code error;
+  auto clean = std::filesystem::absolute(path, error).lexically_normal().string();
+  if (error) throw base::SystemError("find the current directory, which " + path + " is relative to", error.value());
   while (clean.size() > 1 && clean.ends_with('/')) clean.pop_back();
   return clean;
 }
 
+std::string bundle_directory(const std::string& path) {
+  const auto given = path.empty() ? "." : path;
+  std::error_code error;
+  const auto found = std::filesystem::canonical(given, error);
+  if (!error) return found;
+  const auto absolute = std::filesystem::absolute(given, error);
+  return error ? given : absolute.string();
+}
+
 int run_command_line(int argc, char** argv) {
   try {
+    open_missing_streams();
     if (argc < 1) throw std::runtime_error("berth was started without a name");
     // Every flag says what to do with root's rights: whoever may run this must have them.
     if (::getauxval(AT_SECURE) != 0)
@@ -182,10 +204,9 @@ int run_command_line(int argc, char** argv) {
     finish_log();
     return status;
   } catch (const HelpRequested& help) {
-    print(help.what());
-    return 0;
+    return show(help.what());
   } catch (const UsageError& error) {
-    print(error.usage());
+    show(error.usage());
     log_error(error.what());
     return kFailure;
   } catch (const ExecError& error) {

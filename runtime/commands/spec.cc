@@ -10,7 +10,7 @@
 namespace berth::runtime {
 
 int spec_command(const Globals& /*globals*/, const Words& words) {
-  std::string bundle = ".";
+  std::string bundle;
   bool rootless = false;
   CommandLine line({"berth spec", "create a new specification file", "",
                     "Writes config.json for a container that runs sh in ./rootfs."});
@@ -18,7 +18,7 @@ int spec_command(const Globals& /*globals*/, const Words& words) {
   line.flag("rootless", rootless, "for a container without root's rights on the host");
   line.parse(words, 0, 0);
 
-  const auto path = absolute_path(bundle) + "/config.json";
+  const auto path = bundle_directory(bundle) + "/config.json";
   const base::Fd file(::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666));
   if (!file && errno == EEXIST) throw std::runtime_error("File config.json exists. Remove it first");
   if (!file) base::throw_errno("open " + path);

@@ -72,13 +72,23 @@ base::Json value_of(const Limit& limit, const std::string& text) {
   }
 }
 
-base::Json read_resources(const std::string& file) {
-  const auto text = file == "-" ? base::read_all(STDIN_FILENO, "stdin") : base::read_file(absolute_path(file));
+/// With what a file says, - for stdin.
+void update_by_file(Store& store, const std::string& id, const std::string& file) {
+  const auto text = file == "-" ? base::read_all(STDIN_FILENO, "stdin") : base::read_file(file);
   try {
-    return base::parse_json(text);
+    update_container(store, id, base::parse_json(text));
   } catch (const base::JsonError& error) {
     throw std::runtime_error((file == "-" ? "stdin" : file) + ": " + error.what());
   }
+}
+
+base::Json resources_of(const std::string (&values)[std::size(kLimits)]) {
+  base::Json resources = base::Json::object();
+  for (size_t i = 0; i < std::size(kLimits); ++i) {
+    const auto& limit = kLimits[i];
+    if (!values[i].empty()) resources[limit.part][limit.key] = value_of(limit, values[i]);
+  }
+  return resources;
 }
 
 }  // namespace
@@ -103,16 +113,11 @@ int update_command(const Globals& globals, const Words& words) {
       throw std::runtime_error("Intel RDT/MBA: memory bandwidth schema is not enabled");
   }
 
-  base::Json resources = base::Json::object();
-  if (!file.empty()) {
-    resources = read_resources(file);
+  if (file.empty()) {
+    update_container(store, id, resources_of(values));
   } else {
-    for (size_t i = 0; i < std::size(kLimits); ++i) {
-      const auto& limit = kLimits[i];
-      if (!values[i].empty()) resources[limit.part][limit.key] = value_of(limit, values[i]);
-    }
+    update_by_file(store, id, file);
   }
-  update_container(store, id, resources);
   if (!l3_cache_schema.empty()) write_schemata(record.resctrl, l3_cache_schema, "--l3-cache-schema");
   if (!memory_bandwidth_schema.empty()) write_schemata(record.resctrl, memory_bandwidth_schema, "--mem-bw-schema");
   return 0;

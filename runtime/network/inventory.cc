@@ -44,7 +44,9 @@ std::optional<NetworkBridge> bridge_of(const cni::NetworkList& list, net::Netlin
 
 std::string port_text(const JsonObject& mapping) {
   const auto host_ip = mapping.string("hostIP").value_or("");
-  return (host_ip.empty() ? "" : host_ip + ":") + std::to_string(mapping.integer("hostPort").value_or(0)) + "->" +
+  const bool in_brackets = host_ip.find(':') != std::string::npos;
+  return (host_ip.empty() ? "" : (in_brackets ? "[" + host_ip + "]" : host_ip) + ":") +
+         std::to_string(mapping.integer("hostPort").value_or(0)) + "->" +
          std::to_string(mapping.integer("containerPort").value_or(0)) + "/" +
          mapping.string("protocol").value_or("tcp");
 }

@@ -32,6 +32,14 @@ base::Fd open_null_device_of(const base::Fd& root) {
 
 }  // namespace
 
+void open_missing_streams() {
+  for (int fd = 0; fd < 3; ++fd) {
+    if (::fcntl(fd, F_GETFD) >= 0) continue;
+    // The lowest number that is free is this one. Children inherit it as they would any other stream.
+    base::check(::open("/dev/null", O_RDWR), "open /dev/null in place of a closed standard stream");
+  }
+}
+
 bool replace_null_streams(const base::Fd& root) {
   base::Fd null;
   for (int fd = 0; fd < 3; ++fd) {

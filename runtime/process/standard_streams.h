@@ -9,6 +9,10 @@
 
 namespace berth::runtime {
 
+/// Opens /dev/null in the place of each standard stream that the caller has closed: what is opened later must not get
+/// its number, and be taken for it. Throws base::SystemError.
+void open_missing_streams();
+
 /// Puts the null device of the container in the place of each standard stream that is one: a container's root must not
 /// get hold of the host's inode, whose mode it could change. False if the container has no null device.
 bool replace_null_streams(const base::Fd& root);

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <array>
+#include <set>
 
 #include "base/error.h"
 
@@ -77,6 +78,19 @@ CapabilitySets CapabilitySets::from(const std::optional<oci::Capabilities>& conf
   if (!config) return {};
   return {bits_of(config->bounding, unknown), bits_of(config->effective, unknown), bits_of(config->permitted, unknown),
           bits_of(config->inheritable, unknown), bits_of(config->ambient, unknown)};
+}
+
+std::vector<std::string> unavailable_capabilities(const oci::Capabilities& config, bool in_user_namespace) {
+  const uint64_t available = in_user_namespace ? ~uint64_t{0} : permitted_to_us();
+  std::set<std::string> names;
+  for (const auto* set : {&config.bounding, &config.effective, &config.permitted, &config.inheritable, &config.ambient})
+    names.insert(set->begin(), set->end());
+  std::vector<std::string> unavailable;
+  for (const auto& name : names) {
+    std::vector<std::string> unknown;
+    if ((bits_of({name}, unknown) & ~available) != 0 || !unknown.empty()) unavailable.push_back(name);
+  }
+  return unavailable;
 }
 
 void limit_bounding_set(const CapabilitySets& sets) {

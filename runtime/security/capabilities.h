@@ -17,6 +17,10 @@ struct CapabilitySets {
   static CapabilitySets from(const std::optional<oci::Capabilities>& config, std::vector<std::string>& unknown);
 };
 
+/// Names in any of the sets that a process of ours cannot be given: nobody knows them, or they are not permitted to us
+/// and no user namespace of the container's own gives them.
+std::vector<std::string> unavailable_capabilities(const oci::Capabilities& config, bool in_user_namespace);
+
 /// Drops everything from the bounding set that is not in `sets`. Before the change of user.
 void limit_bounding_set(const CapabilitySets& sets);
 /// Keeps permitted capabilities over setuid.

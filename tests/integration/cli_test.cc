@@ -103,6 +103,8 @@ INSTANTIATE_TEST_SUITE_P(Flags, SameAsRuncTest,
                                            Words{"create", "-d", "x"}, Words{"list", "--quiet=maybe"},
                                            Words{"list", "-f", "yaml"}, Words{"create", "--preserve-fds", "x", "y"},
                                            Words{"exec", "-it", "x", "sh"}, Words{"--log-format", "xml", "list"},
+                                           Words{"--log-format", "", "list"}, Words{"--rootless", "", "list"},
+                                           Words{"--rootless", "AUTO", "list"}, Words{"--rootless=1", "list"},
                                            Words{"--systemd-cgroup=x", "list"}));
 
 INSTANTIATE_TEST_SUITE_P(Containers, SameAsRuncTest,
@@ -111,7 +113,7 @@ INSTANTIATE_TEST_SUITE_P(Containers, SameAsRuncTest,
                                            Words{"delete", "--force", "nope"}, Words{"delete", "nope", "-f"},
                                            Words{"exec", "nope", "ls"}, Words{"state", "a/b"}, Words{"state", ""},
                                            Words{"create", "a/b"}, Words{"create", "a b"}, Words{"run", ".."},
-                                           Words{"list"}, Words{"list", "-q"}, Words{"spec"},
+                                           Words{"list"}, Words{"list", "-q"}, Words{"spec"}, Words{"spec", "-b", ""},
                                            Words{"-debug=false", "state", "nope"}, Words{"--criu", "/x", "list"}));
 
 TEST_F(CliTest, AnEmptyRootIsAnEmptyList) {
@@ -180,6 +182,39 @@ TEST_F(CliTest, ATextLogIsAppendedTo) {
   EXPECT_THAT(base::read_file(log),
               ContainsRegex("^time=\"[^\"]+\" level=error msg=\"container does not exist\"\n"
                             "time=\"[^\"]+\" level=error msg=\"invalid container ID format\"\n$"));
+}
+
+TEST_F(CliTest, WhatCannotBeWrittenChangesNoExitStatus) {
+  const auto status = [&](const std::string& words) {
+    return test::run({"sh", "-c", test::built("berth") + " --root " + root_ + " " + words}).exit_status;
+  };
+  EXPECT_EQ(status("state nope 2>/dev/full"), 1);
+  EXPECT_EQ(status("exec nope true 2>/dev/full"), 255);
+  EXPECT_EQ(status("bogus 2>/dev/full"), 3);
+  EXPECT_EQ(status("state >/dev/full 2>/dev/full"), 1);
+  EXPECT_EQ(status("delete --force nope 2>/dev/full"), 0);
+  // What was asked for and is lost is a failure.
+  for (const char* words : {"--help >/dev/full", "--version >/dev/full", "features >/dev/full", "list >/dev/full"})
+    EXPECT_EQ(status(words), 1) << words;
+}
+
+TEST_F(CliTest, ALogThatTakesNothingLeavesTheMessageOnStderr) {
+  const auto result = berth({"--log", "/dev/full", "state", "nope"});
+  EXPECT_EQ(result.exit_status, 1);
+  EXPECT_EQ(result.error, "container does not exist\n");
+}
+
+TEST_F(CliTest, ACurrentDirectoryThatIsGoneIsNamedWhereItIsNeeded) {
+  const auto in_gone = [&](const std::string& words) {
+    return test::run({"sh", "-c",
+                      "mkdir " + directory_ + "/gone && cd " + directory_ + "/gone && rmdir ../gone && exec " +
+                          test::built("berth") + " " + words});
+  };
+  EXPECT_TRUE(in_gone("--root " + root_ + " list").ok());
+  EXPECT_THAT(in_gone("--root " + root_ + " run c1").error,
+              HasSubstr("berth run failed: JSON specification file config.json not found in .: no such file"));
+  EXPECT_THAT(in_gone("--root state list").error,
+              HasSubstr("find the current directory, which state is relative to: no such file or directory"));
 }
 
 TEST_F(CliTest, TheRootDirectoryItselfIsRefused) {

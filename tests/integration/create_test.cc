@@ -174,18 +174,50 @@ TEST_F(CreateTest, ARootThatIsASymbolicLinkIsRefusedAsByRunc) {
   EXPECT_THAT(theirs.error, HasSubstr("invalid rootfs: not an absolute path, or a symlink"));
 }
 
-TEST_F(CreateTest, ABundleIsFoundBehindASymbolicLink) {
+/// The link may lead elsewhere by the time that hooks of the end look for the bundle.
+TEST_F(CreateTest, ABundleBehindASymbolicLinkIsKnownByItsOwnPath) {
   const std::string path = bundle([](Json& spec) { spec["root"]["path"] = "./rootfs/"; });
-  const std::string link = scratch() + "/link";
-  ASSERT_EQ(0, ::symlink(path.c_str(), link.c_str()));
+  base::make_directories(scratch() + "/elsewhere", 0755);
+  const std::string link = scratch() + "/elsewhere/link";
+  ASSERT_EQ(0, ::symlink((path + "/rootfs").c_str(), link.c_str()));
+  RunOptions in_root;
+  in_root.working_directory = path + "/rootfs";
   std::vector<std::vector<std::string>> runtimes{{built("berth"), "--root", scratch() + "/state"}};
   if (const auto runc = system_program("runc"); !runc.empty())
     runtimes.push_back({runc, "--root", scratch() + "/runc"});
-  for (auto command : runtimes) {
-    command.insert(command.end(), {"run", "--bundle", link, id()});
-    const auto result = run(command);
-    EXPECT_TRUE(result.ok()) << command[0] << ": " << result.error;
+  for (const auto& runtime : runtimes) {
+    // Beside the link there is nothing: ".." is where the link leads, as for every other program.
+    for (const auto& way : {link + "/..", std::string(".."), scratch() + "//elsewhere/../bundle/."}) {
+      const auto call = [&](std::vector<std::string> words) {
+        words.insert(words.begin(), runtime.begin(), runtime.end());
+        return run(words, in_root);
+      };
+      const auto created = call({"create", "--bundle", way, id()});
+      EXPECT_TRUE(created.ok()) << runtime[0] << " " << way << ": " << created.error;
+      const auto state = Json::parse(call({"state", id()}).output);
+      EXPECT_EQ(path, state["bundle"]);
+      EXPECT_EQ(path + "/rootfs", state["rootfs"]);
+      EXPECT_TRUE(call({"delete", "--force", id()}).ok());
+    }
   }
+}
+
+TEST_F(CreateTest, CapabilitiesThatCannotBeGivenAreSaidAndLeftOut) {
+  const std::string path = bundle(
+      [](Json& spec) {
+        for (const char* set : {"bounding", "effective", "permitted"})
+          spec["process"]["capabilities"][set] = {"CAP_FOO", "CAP_KILL", "CAP_SYS_TIME"};
+      },
+      {"grep", "CapEff", "/proc/self/status"});
+  const std::vector<std::string> words{built("berth"), "--root", scratch() + "/state", "run", "--bundle", path, id()};
+  const auto all = run(words);
+  EXPECT_EQ("CapEff:\t0000000002000020\n", all.output);
+  EXPECT_THAT(all.error, HasSubstr("level=warning msg=\"ignoring unknown or unavailable capabilities: [CAP_FOO]\""));
+  std::vector<std::string> less{"setpriv", "--bounding-set", "-sys_time", "--inh-caps", "-all"};
+  less.insert(less.end(), words.begin(), words.end());
+  const auto some = run(less);
+  EXPECT_EQ("CapEff:\t0000000000000020\n", some.output);
+  EXPECT_THAT(some.error, HasSubstr("ignoring unknown or unavailable capabilities: [CAP_FOO CAP_SYS_TIME]"));
 }
 
 TEST_F(CreateTest, AVersionOfTheSpecificationThatIsNoneOrFromAnotherWorldIsRefused) {

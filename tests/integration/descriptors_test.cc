@@ -130,6 +130,25 @@ TEST_F(DescriptorsTest, NullStreamsAreTheContainersOwn) {
   must_run({runc, "--root", "/run/runc", "delete", "--force", "theirs"});
 }
 
+/// Else what the runtime opens would get their numbers.
+TEST_F(DescriptorsTest, StreamsThatTheCallerHasClosedAreNullStreams) {
+  const auto path = bundle({"sleep", "1000"});
+  const auto file = scratch() + "/pid";
+  const auto with_closed = [&](const std::string& closed, std::vector<std::string> words) {
+    words = berth_command(words);
+    words.insert(words.begin(), {system_program("sh"), "-c", "exec \"$@\" " + closed, "sh"});
+    return Child(words).wait();
+  };
+  for (const char* closed : {"<&-", ">&-", "2>&-", "<&- >&- 2>&-"}) {
+    EXPECT_EQ(0, with_closed(closed, {"run", "--detach", "--bundle", path, "c"})) << closed;
+    expect_null_streams_of_its_own(std::to_string(pid_of("c")));
+    EXPECT_EQ(0, with_closed(closed, {"exec", "--detach", "--pid-file", file, "c", "sleep", "1000"})) << closed;
+    expect_null_streams_of_its_own(base::read_file(file));
+    EXPECT_EQ(1, with_closed(closed, {"state", "nobody"})) << closed;
+    EXPECT_EQ(0, with_closed(closed, {"delete", "--force", "c"})) << closed;
+  }
+}
+
 TEST_F(DescriptorsTest, WhatTheImageHasInPlaceOfTheNullDeviceIsNotTaken) {
   const auto path = bundle({"true"}, [](Json& spec) {
     // A /dev of the image, in which no devices are made.

@@ -131,6 +131,22 @@ TEST_F(ExecTest, AProcessFileReplacesEverything) {
   expect_error({"exec", "--process", file, "c", "true"}, "--process");
 }
 
+TEST_F(ExecTest, CapabilitiesThatItCannotGiveAreSaidAndLeftOut) {
+  run_container("c");
+  const std::string warning = "level=warning msg=\"ignoring unknown or unavailable capabilities: [CAP_FOO]\"";
+  const auto by_flag = berth({"exec", "--cap", "foo", "--cap", "CAP_KILL", "c", "true"});
+  EXPECT_TRUE(by_flag.ok());
+  EXPECT_THAT(by_flag.error, HasSubstr(warning));
+  const Json process{{"args", {"true"}},
+                     {"cwd", "/"},
+                     {"env", {"PATH=/bin"}},
+                     {"capabilities", {{"bounding", {"CAP_FOO", "CAP_KILL"}}}}};
+  const auto by_file = berth({"exec", "--process", write("process.json", process.dump()), "c"});
+  EXPECT_TRUE(by_file.ok());
+  EXPECT_THAT(by_file.error, HasSubstr(warning));
+  EXPECT_EQ("", berth({"exec", "c", "true"}).error);
+}
+
 TEST_F(ExecTest, FailuresAreStatus255AndNameTheProgram) {
   run_container("c");
   expect_error({"exec", "c", "nope"}, R"(exec: \"nope\": executable file not found in $PATH)");
@@ -217,8 +233,9 @@ TEST_F(ExecTest, ASubgroupOfTheContainersCgroupIsJoined) {
   const std::string cgroups = must_berth({"exec", "--cgroup", "inner", "grouped", "cat", "/proc/self/cgroup"});
   EXPECT_THAT(cgroups, HasSubstr("/grouped/inner\n"));
   EXPECT_THAT(must_berth({"exec", "grouped", "cat", "/proc/self/cgroup"}), Not(HasSubstr("inner")));
-  // Dots never lead out of the container's cgroup.
-  EXPECT_EQ(cgroups, must_berth({"exec", "--cgroup", "../../inner", "grouped", "cat", "/proc/self/cgroup"}));
+  EXPECT_EQ(cgroups, must_berth({"exec", "--cgroup", "/other/../inner/", "grouped", "cat", "/proc/self/cgroup"}));
+  for (const char* outside : {"..", "../../inner", "/../inner", "inner/../../other"})
+    expect_error({"exec", "--cgroup", outside, "grouped", "true"}, std::string(outside) + " is not a sub cgroup path");
   expect_error({"exec", "--cgroup", "missing", "grouped", "true"}, "--cgroup missing: ");
   expect_error({"exec", "--cgroup", "nosuch:inner", "grouped", "true"}, R"(cgroup controller \"nosuch\")");
   if (exists("/sys/fs/cgroup/cgroup.controllers")) return;

@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <filesystem>
 #include <thread>
 
 #include "base/file.h"
@@ -72,6 +73,21 @@ TEST_F(KillDeleteTest, EverySpellingOfASignalReachesTheProcess) {
   }
   EXPECT_THAT(berth({"kill", "c", "NOSUCH"}).error, HasSubstr("unknown signal"));
   must_berth({"delete", "--force", "c"});
+}
+
+TEST_F(KillDeleteTest, NoSignalAndAnEmptyOneAreSigterm) {
+  for (const std::vector<std::string>& signal : {std::vector<std::string>{}, {""}}) {
+    const auto path = shell_bundle("trap 'exit 0' TERM; touch /ready; while :; do sleep 0.02; done");
+    const std::string ready = path + "/rootfs/ready";
+    std::filesystem::remove(ready);
+    must_berth({"run", "--detach", "--bundle", path, "c"});
+    ASSERT_TRUE(eventually([&] { return exists(ready); }));
+    std::vector<std::string> words{"kill", "c"};
+    words.insert(words.end(), signal.begin(), signal.end());
+    must_berth(words);
+    EXPECT_TRUE(eventually([] { return status_of("c") == "stopped"; }));
+    must_berth({"delete", "--force", "c"});
+  }
 }
 
 TEST_F(KillDeleteTest, ACreatedContainerCanBeKilled) {

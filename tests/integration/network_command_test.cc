@@ -79,12 +79,13 @@ TEST_F(NetworkCommandTest, LsNamesEveryNetworkAndCountsWhoIsAttached) {
 
 TEST_F(NetworkCommandTest, InspectShowsTheTreeOfBridgeAttachmentsAddressesAndPorts) {
   run_web("a", {"--publish", "127.0.0.1:8080:80"});
-  run_web("b");
+  run_web("b", {"--publish", "[::1]:8081:81/udp"});
   const auto tree = network({"inspect", "web"}).output;
   EXPECT_THAT(tree, HasSubstr("└─ web0  up  10.44.0.1/24\n"));
   EXPECT_THAT(tree, ::testing::ContainsRegex(
                         "   ├─ a eth0  10\\.44\\.0\\.2/24  veth[0-9a-f]+  127\\.0\\.0\\.1:8080->80/tcp\n"));
-  EXPECT_THAT(tree, ::testing::ContainsRegex("   └─ b eth0  10\\.44\\.0\\.3/24  veth[0-9a-f]+\n"));
+  EXPECT_THAT(tree,
+              ::testing::ContainsRegex("   └─ b eth0  10\\.44\\.0\\.3/24  veth[0-9a-f]+  \\[::1\\]:8081->81/udp\n"));
   const auto web = json({"inspect", "web"})[0];
   EXPECT_EQ("web0", web["bridge"]["name"]);
   EXPECT_EQ(true, web["bridge"]["up"]);

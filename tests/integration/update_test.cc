@@ -138,7 +138,9 @@ TEST_F(UpdateTest, TakesAFileOrStdinAndThenNoFlags) {
   must_take("{}");
   expect_error(update({"-r", "/nowhere"}), "/nowhere: no such file or directory");
   EXPECT_THAT(berth({"update", "-r", "-", "c"}, "{").error, HasSubstr("stdin: "));
-  EXPECT_THAT(berth({"update", "-r", "-", "c"}, R"({"pids": 3})").error, HasSubstr("pids: expected an object"));
+  EXPECT_THAT(berth({"update", "-r", "-", "c"}, R"({"pids": 3})").error, HasSubstr("stdin: pids: expected an object"));
+  const auto wrong = write("wrong.json", R"({"memory": {"limit": "1"}})");
+  expect_error(update({"-r", wrong}), wrong + ": memory.limit: expected a whole number");
   must_berth({"delete", "--force", "c"});
 }
 
@@ -178,6 +180,18 @@ TEST_F(UpdateTest, AMemoryLimitBelowWhatIsUsedCanBeRefused) {
   EXPECT_THAT(result.error, HasSubstr("linux.resources.memory.limit: 4096 is not above the usage "));
   EXPECT_EQ(present, memory());
   EXPECT_EQ("running", status_of("c"));
+  must_berth({"delete", "--force", "c"});
+}
+
+TEST_F(UpdateTest, AMemoryLimitThatTheKernelRefusesIsSaidWithTheUsageAsWithRunc) {
+  if (on_cgroup_v2()) GTEST_SKIP() << "cgroup v2 takes every limit, and kills";
+  run_sleeper("c");
+  const auto present = memory();
+  const auto result = berth({"update", "-r", "-", "c"}, R"({"memory": {"limit": 4096}})");
+  EXPECT_EQ(1, result.exit_status);
+  EXPECT_THAT(result.error, ::testing::ContainsRegex(
+                                "unable to set memory limit to 4096 \\(current usage: [0-9]+, peak usage: [0-9]+\\)"));
+  EXPECT_EQ(present, memory());
   must_berth({"delete", "--force", "c"});
 }
 

@@ -60,13 +60,29 @@ bool try_write(const Writer& writer, const std::string& controller, const std::s
   return true;
 }
 
+/// The kernel's "busy" means that more is in use, and cannot be given back.
+void write_memory_limit(const Writer& writer, int64_t limit) {
+  try {
+    writer.write("memory", "memory.limit_in_bytes", std::to_string(limit), "memory.limit");
+  } catch (const base::SystemError& error) {
+    if (error.code() != EBUSY) throw;
+    const auto number = [&](const char* file) {
+      return std::to_string(writer.read_number("memory", file).value_or(0));
+    };
+    throw base::SystemError("linux.resources.memory.limit: unable to set memory limit to " + std::to_string(limit) +
+                                " (current usage: " + number("memory.usage_in_bytes") +
+                                ", peak usage: " + number("memory.max_usage_in_bytes") + ")",
+                            EBUSY);
+  }
+}
+
 /// The kernel keeps memory+swap at or above memory: which of the two goes first depends on the direction.
 void apply_memory_limits(const Writer& writer, const oci::MemoryResources& memory) {
   const auto limit = memory.limit.value_or(0);
   auto swap = memory.swap.value_or(0);
   if (limit == -1 && swap == 0 && writer.has_file("memory", "memory.memsw.limit_in_bytes")) swap = -1;
   const auto write_limit = [&] {
-    if (limit != 0) writer.write("memory", "memory.limit_in_bytes", std::to_string(limit), "memory.limit");
+    if (limit != 0) write_memory_limit(writer, limit);
   };
   const auto write_swap = [&] {
     if (swap != 0) writer.write("memory", "memory.memsw.limit_in_bytes", std::to_string(swap), "memory.swap");
