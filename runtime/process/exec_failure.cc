@@ -133,14 +133,24 @@ std::string machine_of(const std::string& start) {
   return "ELF machine " + std::to_string(number);
 }
 
-std::string explain_format(const std::string& start) {
-  if (start.empty()) return "the file is empty";
-  if (!is_elf(start)) return "it is neither an ELF executable nor a script that starts with #!";
+/// What the kernel cannot load: the file, or the interpreter of a script, which may be a script in turn.
+std::string explain_format(const std::string& path, int depth = 0) {
+  const Program program(path);
+  if (!program || depth > kDeepest) return "";
+  const auto start = program.read(0, kStart);
+  if (start.starts_with("#!")) {
+    const auto interpreter = interpreter_of(start);
+    if (interpreter.empty()) return "the first line of script " + quoted(path) + " names no interpreter";
+    return explain_format(interpreter, depth + 1);
+  }
+  const auto subject = depth == 0 ? "it" : "the interpreter " + quoted(path);
+  if (start.empty()) return (depth == 0 ? "the file" : subject) + " is empty";
+  if (!is_elf(start)) return subject + " is neither an ELF executable nor a script that starts with #!";
   utsname host{};
   ::uname(&host);
   const auto machine = machine_of(start);
-  if (machine == host.machine) return "it is not an executable that this kernel can load";
-  return "it was built for " + machine + ", this machine is " + host.machine;
+  if (machine == host.machine) return subject + " is not an executable that this kernel can load";
+  return subject + " was built for " + machine + ", this machine is " + host.machine;
 }
 
 /// What the file needs besides itself, if that is missing. An interpreter may be a script in turn.
@@ -158,25 +168,35 @@ std::string explain_missing(const std::string& path, int depth = 0) {
   return "the dynamic loader " + quoted(loader) + " of " + quoted(path) + " is missing";
 }
 
-std::string explain_denial(const std::string& path, const std::string& start) {
+bool is_executable(const std::string& path) {
+  struct stat info {};
+  return ::stat(path.c_str(), &info) == 0 && S_ISREG(info.st_mode) && ::access(path.c_str(), X_OK) == 0;
+}
+
+/// What the file needs besides itself, if that must not be executed.
+std::string explain_denial(const std::string& path, int depth = 0) {
+  const Program program(path);
+  if (!program || depth > kDeepest) return "";
+  const auto start = program.read(0, kStart);
   const auto interpreter = interpreter_of(start);
-  if (interpreter.empty() || ::access(interpreter.c_str(), X_OK) == 0) return "";
-  return "the interpreter " + quoted(interpreter) + " of script " + quoted(path) + " cannot be executed";
+  const auto next = interpreter.empty() ? loader_of(program, start) : interpreter;
+  if (next.empty()) return "";
+  if (is_executable(next)) return explain_denial(next, depth + 1);
+  return (interpreter.empty() ? "the dynamic loader " + quoted(next) + " of "
+                              : "the interpreter " + quoted(next) + " of script ") +
+         quoted(path) + " cannot be executed";
 }
 
 }  // namespace
 
 std::string explain_exec_failure(const std::string& program, int error) {
-  const Program file(program);
-  if (!file) return "";
-  const auto start = file.read(0, kStart);
   switch (error) {
     case ENOENT:
       return explain_missing(program);
     case ENOEXEC:
-      return explain_format(start);
+      return explain_format(program);
     case EACCES:
-      return explain_denial(program, start);
+      return explain_denial(program);
     case ENOMEM:
       return "the memory limit may be too low";
     default:

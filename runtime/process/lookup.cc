@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -24,6 +25,11 @@ int executable(const std::string& path) {
   return ::faccessat(AT_FDCWD, path.c_str(), X_OK, AT_EACCESS) == 0 ? 0 : errno;
 }
 
+bool is_mounted_noexec(const std::string& path) {
+  struct statvfs info {};
+  return ::statvfs(path.c_str(), &info) == 0 && (info.f_flag & ST_NOEXEC) != 0;
+}
+
 std::string path_variable(const std::vector<std::string>& env) {
   std::string path;
   for (const auto& entry : env) {
@@ -44,20 +50,19 @@ std::string find_program(const std::string& name, const std::vector<std::string>
     if (error == 0) return name;
     // Docker looks for the first text from 23 on, for the second before: exit status 126.
     if (error == EISDIR) throw failure(name, "is a directory: permission denied");
-    const bool found = error == EACCES;
-    throw failure(name, (found ? "" : "stat " + name + ": ") + base::errno_text(error));
+    if (error != EACCES) throw failure(name, "stat " + name + ": " + base::errno_text(error));
+    throw failure(name,
+                  base::errno_text(error) + (is_mounted_noexec(name) ? " (its file system is mounted noexec)" : ""));
   }
   const std::string path = path_variable(env);
-  bool denied = false;
   for (size_t start = 0; start <= path.size();) {
     const auto end = std::min(path.find(':', start), path.size());
     const std::string directory = end > start ? path.substr(start, end - start) : ".";
-    const int error = executable(directory + "/" + name);
-    if (error == 0) return directory + "/" + name;
-    denied = denied || error == EACCES;
+    if (executable(directory + "/" + name) == 0) return directory + "/" + name;
     start = end + 1;
   }
-  throw failure(name, denied ? "permission denied" : "executable file not found in $PATH");
+  // Whatever was there and is no such file: clients tell exit status 127 by this text.
+  throw failure(name, "executable file not found in $PATH");
 }
 
 std::string search_path() {

@@ -77,6 +77,26 @@ TEST_F(CreateTest, AFileWithoutTheExecuteBitIsNoProgram) {
   expect_failure([](Json&) {}, "exec: \"/etc/passwd\": permission denied", {"/etc/passwd"});
 }
 
+TEST_F(CreateTest, AProgramOnAFileSystemWithoutExecutablesIsExplained) {
+  expect_failure(
+      [](Json& spec) {
+        spec["mounts"].push_back(
+            {{"destination", "/data"}, {"type", "bind"}, {"source", "rootfs/bin"}, {"options", {"bind", "noexec"}}});
+      },
+      "exec: \"/data/busybox\": permission denied (its file system is mounted noexec)", {"/data/busybox"});
+}
+
+/// By this text clients know exit status 127.
+TEST_F(CreateTest, WhatPathLeadsToAndCannotBeExecutedIsNotFoundAsWithRunc) {
+  const Edit path_to_none = [](Json& spec) { spec["process"]["env"] = {"PATH=/etc"}; };
+  const std::string missing = "exec: \"passwd\": executable file not found in $PATH";
+  expect_failure(path_to_none, missing, {"passwd"});
+  const auto runc = system_program("runc");
+  if (runc.empty()) return;
+  const auto theirs = run({runc, "--root", scratch() + "/runc", "create", "--bundle", scratch() + "/bundle", id()});
+  EXPECT_THAT(unquoted(theirs.error), HasSubstr(missing));
+}
+
 TEST_F(CreateTest, AWorkingDirectoryBelowAFileIsRefused) {
   expect_failure([](Json& spec) { spec["process"]["cwd"] = "/etc/passwd"; }, "not a directory");
 }

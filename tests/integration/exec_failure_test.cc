@@ -93,16 +93,32 @@ TEST_F(ExecFailureTest, AnotherMachineIsNamed) {
   expect_error({{"/tmp/other", built_for(4242)}}, "/tmp/other", {"it was built for ELF machine 4242" + here});
 }
 
+/// The start script of an image for another machine.
+TEST_F(ExecFailureTest, SoIsThatOfAScriptsInterpreterOfAnotherMachine) {
+  utsname host{};
+  ::uname(&host);
+  const uint16_t other = std::string(host.machine) == "aarch64" ? EM_X86_64 : EM_AARCH64;
+  expect_error({{"/tmp/sh", built_for(other)}, {"/tmp/start", "#!/tmp/sh -e\n"}}, "/tmp/start",
+               {"exec /tmp/start: exec format error", "the interpreter \"/tmp/sh\" was built for ",
+                std::string(", this machine is ") + host.machine});
+}
+
 TEST_F(ExecFailureTest, WhatIsNoProgramAtAllIsSaid) {
   expect_error({{"/tmp/empty", ""}}, "/tmp/empty", {"exec /tmp/empty: exec format error", "the file is empty"});
   expect_error({{"/tmp/text", "echo hello\n"}}, "/tmp/text",
                {"exec /tmp/text: exec format error", "neither an ELF executable nor a script that starts with #!"});
+  expect_error(
+      {{"/tmp/script", "#! \necho\n"}}, "/tmp/script",
+      {"exec /tmp/script: exec format error", "the first line of script \"/tmp/script\" names no interpreter"});
 }
 
 TEST_F(ExecFailureTest, AnInterpreterWithoutTheRightToBeExecutedIsNamed) {
   expect_error({{"/tmp/script", "#!/etc/passwd\n"}}, "/tmp/script",
                {"exec /tmp/script: permission denied",
                 "the interpreter \"/etc/passwd\" of script \"/tmp/script\" cannot be executed"});
+  expect_error(
+      {{"/tmp/script", "#!/etc\n"}}, "/tmp/script",
+      {"exec /tmp/script: permission denied", "the interpreter \"/etc\" of script \"/tmp/script\" cannot be executed"});
 }
 
 TEST_F(ExecFailureTest, ControlCharactersOfTheImageReachNoTerminal) {
@@ -115,8 +131,10 @@ TEST_F(ExecFailureTest, ControlCharactersOfTheImageReachNoTerminal) {
 }
 
 TEST_F(ExecFailureTest, AMemoryLimitThatIsTooLowToStartIsSaid) {
-  const auto path = bundle({"true"}, [](Json& spec) { spec["linux"]["resources"]["memory"] = {{"limit", 4096}}; });
-  for (const char* command : {"create", "run"}) {
+  const Json alone{{"limit", 4096}};
+  const Json with_swap{{"limit", 4096}, {"swap", 4096}};
+  for (const auto& [command, memory] : {std::pair{"create", alone}, {"run", alone}, {"run", with_swap}}) {
+    const auto path = bundle({"true"}, [&](Json& spec) { spec["linux"]["resources"]["memory"] = memory; });
     const auto result = berth({command, "--bundle", path, "too-low"});
     EXPECT_EQ(1, result.exit_status);
     EXPECT_THAT(result.error,

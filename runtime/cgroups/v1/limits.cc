@@ -96,8 +96,13 @@ void apply_memory_limits(const Writer& writer, const oci::MemoryResources& memor
     write_swap();
   } catch (const base::SystemError& error) {
     if (error.code() != EINVAL && error.code() != EBUSY) throw;
-    write_swap();
-    write_limit();
+    try {
+      write_swap();
+      write_limit();
+    } catch (const base::SystemError&) {
+      if (error.code() == EBUSY) throw base::SystemError(error);  // says more than that swap has to be above it
+      throw;
+    }
   }
 }
 
