@@ -41,6 +41,7 @@ class RuntimeStressTest : public ContainerSandbox, public ::testing::WithParamIn
     ContainerSandbox::SetUp();
     if (IsSkipped()) return;
     if (GetParam() == Cgroups::kUnified) {
+      name_ = "stress2-";
       if (on_cgroup_v2()) GTEST_SKIP() << "this machine has no others";
       only_v2_.emplace();
     }
@@ -95,13 +96,14 @@ class RuntimeStressTest : public ContainerSandbox, public ::testing::WithParamIn
   void expect_nothing_left() {
     EXPECT_THAT(complaints_, IsEmpty());
     EXPECT_EQ("[]\n", must_berth({"list", "--format", "json"}));
-    EXPECT_THAT(cgroups_of("stress-"), IsEmpty());
+    EXPECT_THAT(cgroups_of(name_), IsEmpty());
     EXPECT_THAT(living_orphans(), IsEmpty());
     EXPECT_LT(cpu_seconds_of_children() - cpu_before_, 40);
     EXPECT_EQ(before_, host_state());
   }
 
   std::optional<OnlyCgroupV2> only_v2_;
+  std::string name_ = "stress-";  // cgroups are the machine's
   std::string path_;
   std::string before_;
   double cpu_before_ = 0;
@@ -112,7 +114,7 @@ class RuntimeStressTest : public ContainerSandbox, public ::testing::WithParamIn
 TEST_P(RuntimeStressTest, TwoHundredContainersLiveAndDieSideBySide) {
   std::set<pid_t> pids;
   at_once(kMany, [&](int i) {
-    const std::string id = "stress-" + std::to_string(i);
+    const std::string id = name_ + std::to_string(i);
     if (!expect_berth(create(id)) || !expect_berth({"start", id})) return;
     const auto state = Json::parse(berth({"state", id}).output);
     if (state["status"] != "running") complain(id + " is " + state["status"].get<std::string>());
@@ -129,31 +131,33 @@ TEST_P(RuntimeStressTest, TwoHundredContainersLiveAndDieSideBySide) {
 }
 
 TEST_P(RuntimeStressTest, OfTwoHundredWithOneIdExactlyOneWinsEachStep) {
-  EXPECT_EQ(1, winners(create("stress-one"), "container with given ID already exists"));
-  EXPECT_EQ("created", status_of("stress-one"));
-  EXPECT_EQ(1, winners({"start", "stress-one"}, "cannot start an already running container"));
-  must_berth({"kill", "stress-one", "KILL"});
-  ASSERT_TRUE(eventually([] { return status_of("stress-one") == "stopped"; }));
-  EXPECT_EQ(1, winners({"delete", "stress-one"}, "container does not exist"));
+  const std::string one = name_ + "one";
+  EXPECT_EQ(1, winners(create(one), "container with given ID already exists"));
+  EXPECT_EQ("created", status_of(one));
+  EXPECT_EQ(1, winners({"start", one}, "cannot start an already running container"));
+  must_berth({"kill", one, "KILL"});
+  ASSERT_TRUE(eventually([&] { return status_of(one) == "stopped"; }));
+  EXPECT_EQ(1, winners({"delete", one}, "container does not exist"));
   expect_nothing_left();
 }
 
 TEST_P(RuntimeStressTest, DeletesByForceAmongCreatesOfTheSameIdLeaveWholeContainersOrNone) {
   // A create that a delete gets in the way of must fail by itself, and never take with it what the next one has made.
+  const std::string churn = name_ + "churn";
   std::atomic<int> created = 0;
   at_once(10, [&](int i) {
     for (int round = 0; round < kMany / 10; ++round) {
       if (i % 2 == 0) {
-        created += berth(create("stress-churn")).ok() ? 1 : 0;
+        created += berth(create(churn)).ok() ? 1 : 0;
       } else {
-        expect_berth({"delete", "--force", "stress-churn"});
+        expect_berth({"delete", "--force", churn});
       }
-      const auto state = berth({"state", "stress-churn"});
+      const auto state = berth({"state", churn});
       if (!state.ok() && state.error.find("container does not exist") == std::string::npos) complain(state.error);
     }
   });
   EXPECT_GT(created, 0) << "nothing was tested";
-  must_berth({"delete", "--force", "stress-churn"});
+  must_berth({"delete", "--force", churn});
   expect_nothing_left();
 }
 

@@ -199,11 +199,13 @@ TEST_F(SecurityProcessTest, UsersThatAreNoNumbersAreRefusedAndNobodyBecomesRootB
 
 TEST_F(SecurityProcessTest, SubgroupsStayBelowTheContainersCgroup) {
   run_sleeper("sleeper");
-  const std::string own = must_berth({"exec", "sleeper", "cat", "/proc/self/cgroup"});
-  for (const char* path : {"..", "../..", "a/../../..", "/../..", "./../."}) {
-    EXPECT_EQ(own, must_berth({"exec", "--cgroup", path, "sleeper", "cat", "/proc/self/cgroup"})) << path;
+  for (const char* path : {"..", "../..", "a/../../..", "/../..", "./../.", "../sibling"}) {
+    const auto refused = berth({"exec", "--cgroup", path, "sleeper", "true"});
+    EXPECT_EQ(255, refused.exit_status) << path;
+    EXPECT_THAT(refused.error, HasSubstr("is not a sub cgroup path")) << path;
   }
-  EXPECT_EQ(255, berth({"exec", "--cgroup", "../sibling", "sleeper", "true"}).exit_status);
+  const std::string own = must_berth({"exec", "sleeper", "cat", "/proc/self/cgroup"});
+  EXPECT_EQ(own, must_berth({"exec", "--cgroup", "a/..", "sleeper", "cat", "/proc/self/cgroup"}));
   must_berth({"delete", "--force", "sleeper"});
   const std::string climbing = bundle({"cat", "/proc/self/cgroup"}, [](Json& spec) {
     spec["linux"]["cgroupsPath"] = "/berth-security-test/../../../../climber";
