@@ -139,6 +139,7 @@ int run_words(const Words& all, char** argv) {
   const bool wants_help = !words.empty() && (words[0] == "help" || words[0] == "h");
   if (words.empty() || (wants_help && words.size() == 1)) throw HelpRequested(line.help());
   if (wants_help) words = {words[1], "--help"};
+  log_debug("command " + words[0]);
   return dispatch(flags.globals, words);
 }
 

@@ -17,6 +17,7 @@
 #include "container/creation.h"
 #include "container/lifecycle.h"
 #include "container/new_container.h"
+#include "log.h"
 #include "process/init.h"
 #include "process/notify_socket.h"
 #include "process/settings.h"
@@ -102,6 +103,7 @@ void Creation::clone_init() {
   if (make_groups_beside) make_groups(rollback_);
   if (!cgroup_directory && context.cgroup == nullptr) cgroup_->join(pid);
   if (resctrl_) join_resctrl(record_.resctrl, pid);
+  log_debug("container " + record_.id + ": made process " + std::to_string(pid));
   reset_cpu_affinity(pid);
   sync_.send(Step::kStart);
   if (namespaces.makes(CLONE_NEWUSER)) {
@@ -120,6 +122,7 @@ void Creation::clone_init() {
 void Creation::finish_set_up() {
   const std::string filter = seccomp_ ? seccomp_->compile() : "";
   sync_.expect(Step::kMounted);
+  log_debug("container " + record_.id + ": its root file system is mounted");
   move_net_devices(rollback_);
   limit_resources();
   run_host_hooks();
@@ -137,6 +140,7 @@ void Creation::finish_set_up() {
   }
   sync_.expect(Step::kParked);
   write_pid_file();
+  log_debug("container " + record_.id + ": created");
 }
 
 /// The init process ended without a word: say what killed it.

@@ -13,6 +13,7 @@
 #include "cgroups/resctrl.h"
 #include "container/hooks.h"
 #include "container/lifecycle.h"
+#include "log.h"
 
 namespace berth::runtime {
 
@@ -25,6 +26,7 @@ base::Fd send_sigkill(const Record& record) {
   base::Fd pidfd(record.pid > 0 ? static_cast<int>(::syscall(SYS_pidfd_open, record.pid, 0)) : -1);
   const bool alive = pidfd && process_start_time(record.pid) == record.start_time && record.start_time != 0;
   if (!alive) return {};
+  log_debug("container " + record.id + ": killing process " + std::to_string(record.pid));
   ::syscall(SYS_pidfd_send_signal, pidfd.get(), SIGKILL, nullptr, 0);
   return pidfd;
 }
@@ -115,6 +117,7 @@ std::vector<std::string> delete_container(Store& store, const std::string& id, b
                              note_hooks_of(store, id));
   });
   store.remove(id);
+  log_debug("container " + id + ": deleted");
   warnings.insert(warnings.end(), cleanup.failures().begin(), cleanup.failures().end());
   return warnings;
 }

@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "base/process.h"
+#include "log.h"
 
 namespace berth::runtime {
 
@@ -48,6 +49,8 @@ void run_hook(const std::string& stage, size_t index, const oci::Hook& hook, con
   command.started = started;
   if (hook.timeout) command.timeout = std::chrono::seconds(*hook.timeout);
   const std::string name = "error running " + stage + " hook #" + std::to_string(index) + ": ";
+  // In the container the log may be out of reach.
+  if (started) log_debug(stage + " hook #" + std::to_string(index) + ": " + hook.path);
   base::CommandResult result;
   try {
     result = base::run_command(command);

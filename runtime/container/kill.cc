@@ -8,6 +8,7 @@
 #include "base/fd.h"
 #include "cgroups/cgroup.h"
 #include "container/lifecycle.h"
+#include "log.h"
 
 namespace berth::runtime {
 
@@ -24,6 +25,8 @@ bool shares_pid_namespace(const oci::Config& config) {
 void send_signal(const Record& record, int signal) {
   const base::Fd pidfd(static_cast<int>(::syscall(SYS_pidfd_open, record.pid, 0)));
   if (!pidfd || process_start_time(record.pid) != record.start_time) throw std::runtime_error("container not running");
+  log_debug("container " + record.id + ": signal " + std::to_string(signal) + " to process " +
+            std::to_string(record.pid));
   if (::syscall(SYS_pidfd_send_signal, pidfd.get(), signal, nullptr, 0) == 0) return;
   if (errno == ESRCH) throw std::runtime_error("process already finished");
   base::throw_errno("signal process " + std::to_string(record.pid));

@@ -12,6 +12,7 @@
 #include "container/creation.h"
 #include "container/hooks.h"
 #include "container/lifecycle.h"
+#include "log.h"
 #include "process/notify_socket.h"
 
 namespace berth::runtime {
@@ -101,6 +102,7 @@ void start_created(Store& store, const Record& record, const std::string& notify
   claim(store, id);
   release(fifo);
   wait_until_executed(fifo);
+  log_debug("container " + id + ": started");
   run_poststart_hooks(store, hooks, record);
   if (notify && process) notify->forward_until_ready(process, record.pid);
 }

@@ -15,6 +15,7 @@
 #include "cgroups/resctrl.h"
 #include "cgroups/subgroup.h"
 #include "container/lifecycle.h"
+#include "log.h"
 #include "process/console.h"
 #include "process/foreground.h"
 #include "process/identity.h"
@@ -296,6 +297,7 @@ int exec_container(const Store& store, const Record& record, const oci::Config& 
   Joined joined;
   try {
     joined = start_process(record, context, std::move(ours));
+    log_debug("container " + record.id + ": process " + std::to_string(joined.pid) + " has joined it");
     write_pid_file(options.pid_file, joined);
   } catch (const std::exception& error) {
     throw ExecError(std::string("unable to start container process: ") + error.what());

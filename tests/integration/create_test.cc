@@ -11,6 +11,7 @@
 
 #include "base/file.h"
 #include "base/json.h"
+#include "base/text.h"
 #include "support/programs.h"
 #include "support/sandbox.h"
 
@@ -18,6 +19,7 @@ namespace berth::test {
 namespace {
 
 using base::Json;
+using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 
@@ -192,6 +194,34 @@ TEST_F(CreateTest, ARootThatIsASymbolicLinkIsRefusedAsByRunc) {
   const auto theirs = run({runc, "--root", scratch() + "/runc", "create", "--bundle", path, id()});
   EXPECT_EQ(1, theirs.exit_status);
   EXPECT_THAT(theirs.error, HasSubstr("invalid rootfs: not an absolute path, or a symlink"));
+}
+
+TEST_F(CreateTest, WithDebugTheLogSaysWhatIsBeingDone) {
+  const std::string path = bundle(
+      [](Json& spec) {
+        spec["hooks"] = {{"createRuntime", {{{"path", "/bin/true"}}}}, {"poststop", {{{"path", "/bin/true"}}}}};
+      },
+      {"echo", "hello"});
+  const auto log = scratch() + "/log";
+  const std::vector<std::string> words{"--log", log, "--log-format", "json", "run", "--bundle", path, id()};
+  EXPECT_EQ("hello\n", berth(words).output);
+  EXPECT_EQ("", base::read_file(log));
+  std::vector<std::string> debugging{"--debug"};
+  debugging.insert(debugging.end(), words.begin(), words.end());
+  const auto result = berth(debugging);
+  EXPECT_EQ("hello\n", result.output);
+  EXPECT_EQ("", result.error);
+  std::vector<std::string> steps;
+  for (const auto& line : base::split(base::read_file(log), '\n')) {
+    const auto record = Json::parse(line);
+    EXPECT_EQ("debug", record["level"]);
+    steps.push_back(record["msg"].get<std::string>());
+  }
+  const std::string container = "container " + id() + ": ";
+  EXPECT_THAT(steps, ElementsAre("command run", HasSubstr(container + "made process "),
+                                 container + "its root file system is mounted", "createRuntime hook #0: /bin/true",
+                                 container + "created", container + "started", "poststop hook #0: /bin/true",
+                                 container + "deleted"));
 }
 
 /// The link may lead elsewhere by the time that hooks of the end look for the bundle.
