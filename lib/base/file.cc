@@ -82,8 +82,7 @@ bool make_whole(const std::string& directory, const std::string& path, std::stri
   const Fd fd(::open(directory.empty() ? "." : directory.c_str(), O_TMPFILE | O_WRONLY | O_CLOEXEC, mode));
   if (!fd) return false;
   fill(fd, path, data, mode, durable);
-  const std::string unnamed = "/proc/self/fd/" + std::to_string(fd.get());
-  return ::linkat(AT_FDCWD, unnamed.c_str(), AT_FDCWD, path.c_str(), AT_SYMLINK_FOLLOW) == 0;
+  return ::linkat(AT_FDCWD, fd.proc_path().c_str(), AT_FDCWD, path.c_str(), AT_SYMLINK_FOLLOW) == 0;
 }
 
 }  // namespace

@@ -3,8 +3,11 @@
 #include <gmock/gmock.h>
 #include <unistd.h>
 
+#include <optional>
+
 #include "base/json.h"
 #include "support/containers.h"
+#include "support/limits.h"
 #include "support/own_cgroup.h"
 #include "support/programs.h"
 
@@ -21,20 +24,12 @@ class CgroupV2Test : public ContainerSandbox {
   void SetUp() override {
     ContainerSandbox::SetUp();
     if (IsSkipped()) return;
-    if (!run(in_unified_host({"true"})).ok()) GTEST_SKIP() << "this kernel has no cgroup2 file system";
+    only_v2_.emplace();
   }
 
-  /// The same command where only cgroup v2 is mounted, whatever this machine has.
-  static std::vector<std::string> in_unified_host(const std::vector<std::string>& command) {
-    std::vector<std::string> argv = {
-        "unshare",
-        "--mount",
-        "sh",
-        "-ec",
-        "umount --lazy /sys/fs/cgroup; mount -t cgroup2 cgroup2 /sys/fs/cgroup; exec \"$@\"",
-        "sh"};
-    argv.insert(argv.end(), command.begin(), command.end());
-    return argv;
+  void TearDown() override {
+    only_v2_.reset();
+    ContainerSandbox::TearDown();
   }
 
   /// There are other tests on this machine.
@@ -57,7 +52,7 @@ class CgroupV2Test : public ContainerSandbox {
   std::string owners(const Edit& edit) const {
     const auto path = shell_bundle(
         "cd /sys/fs/cgroup && stat -c '%u %n' . * && mkdir below && rmdir below && echo may make cgroups", edit);
-    const auto result = run(in_unified_host(berth_command({"run", "--bundle", path, "owned"})));
+    const auto result = berth({"run", "--bundle", path, "owned"});
     return result.output + result.error;
   }
 
@@ -66,6 +61,8 @@ class CgroupV2Test : public ContainerSandbox {
                  HasSubstr(user + " cgroup.subtree_control\n"), HasSubstr(user + " cgroup.threads\n"),
                  HasSubstr("0 cgroup.freeze\n"), HasSubstr("0 cgroup.max.depth\n"), HasSubstr("may make cgroups"));
   }
+
+  std::optional<OnlyCgroupV2> only_v2_;
 };
 
 TEST_F(CgroupV2Test, AProcessThatCanWriteThereOwnsItsCgroupAndNoLimit) {
@@ -106,7 +103,7 @@ TEST_F(CgroupV2Test, BelowAThreadedCgroupTheContainersIsThreadedToo) {
         "&& cd / && \"$@\"; cd /sys/fs/cgroup && ls $0 && rmdir $0/threads $0",
         parent};
     for (const auto& word : berth_command({"run", "--bundle", path, "threaded"})) argv.push_back(word);
-    const auto result = run(in_unified_host(argv));
+    const auto result = run(argv);
     EXPECT_TRUE(result.ok()) << result.error;
     EXPECT_THAT(result.output, Not(HasSubstr("\nc\n"))) << "it is removed";
     return result.output + result.error;

@@ -14,8 +14,9 @@ namespace berth::cni {
 /// Another plugin, called in the course of one's own work (CNI spec 1.1.0, section 4).
 namespace delegate {
 
-/// The plugin `type` of CNI_PATH, run with this command and stdin, in the caller's environment but for the variables
-/// in `env`; while ADD runs, SIGTERM and SIGINT reach it as well, and so does our own end, as SIGTERM.
+/// The plugin `type` of CNI_PATH, called or run (cni/resident.h) with this command and stdin, in the caller's
+/// environment but for the variables in `env`; while ADD runs, SIGTERM and SIGINT reach it as well, and so does our own
+/// end, as SIGTERM.
 class Call {
  public:
   Call(const Request& request, const std::string& type, const char* command, const std::string& input,
@@ -45,8 +46,8 @@ namespace ipam {
 /// True if the configuration names an IPAM plugin.
 bool configured(const Request& request);
 
-/// ADD, with DEL registered as the undo. A plugin that does not look at the interface (host-local, static) runs while
-/// the caller makes that; any other is started when its result is asked for.
+/// ADD, with DEL registered as the undo. A plugin that does not look at the interface (host-local, static) is called
+/// before the caller makes that, or runs meanwhile in a process of its own; any other when its result is asked for.
 class Addition {
  public:
   Addition(const Request& request, base::Rollback& rollback);
